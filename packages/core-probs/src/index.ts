@@ -1,0 +1,37 @@
+export type { Distribution } from "./distribution.ts";
+export {
+  ContextLengthError,
+  DegenerateDistributionError,
+  InvalidArgumentError,
+  isProbsError,
+  ModelFileError,
+  ProbsError,
+  type ProbsErrorCode,
+  ShapeError,
+  UnsupportedError,
+} from "./errors.ts";
+export {
+  argmax,
+  entropy,
+  klDivergence,
+  logProbOf,
+  logSoftmax,
+  logSumExp,
+  softmax,
+  totalVariation,
+} from "./kernels.ts";
+export { type Matrix, row } from "./matrix.ts";
+export type { ForwardOptions, LanguageModel, LogitRows, Sequence, TreeSequence } from "./model.ts";
+export { createRng, type Purpose, type Rng, type RngKey } from "./rng.ts";
+export { logProbabilityOf, probabilityOf, sample, sampleGumbel, truncateLaw } from "./sampling.ts";
+export { type ScoreOptions, scoreTokens } from "./score.ts";
+export { topK } from "./top-k.ts";
+export {
+  checkSampling,
+  defaultSampling,
+  hasPenalties,
+  penalize,
+  processLogits,
+  resolveSampling,
+  type Sampling,
+} from "./warpers.ts";

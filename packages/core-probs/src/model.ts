@@ -1,0 +1,68 @@
+/**
+ * The model contract: what a method may ask of a language model. Types only.
+ *
+ * A model opens sequences; a sequence holds committed tokens and their cache rows. `forward` runs tokens after them and commits nothing, so
+ * that a caller looks at logits first and keeps what it likes: rolling back is free, and one call is one forward of the network.
+ * There are no optional methods: a model that lacks a capability lacks the type.
+ */
+import type { Matrix } from "./matrix.ts";
+
+/** Which rows of a forward come back: after every token, or after the last one only. */
+export type LogitRows = "all" | "last";
+
+export interface ForwardOptions {
+  /** Default "all". */
+  readonly rows?: LogitRows;
+  /** Checked between the chunks of a long forward; a rejected forward has changed nothing. */
+  readonly signal?: AbortSignal;
+}
+
+/** A model whose sequences are of type S. */
+export interface LanguageModel<S extends Sequence = Sequence> {
+  /** Width of a row of logits. */
+  readonly vocabSize: number;
+  /** Most tokens a sequence may hold. */
+  readonly contextLength: number;
+  /** Opens an empty sequence. */
+  open(): Promise<S>;
+  /** Frees the model; its sequences end with it. */
+  dispose(): Promise<void>;
+}
+
+/** Committed tokens and their cache rows. One call at a time: a second `forward` before the first has settled is an error. */
+export interface Sequence {
+  /** Number of committed tokens. */
+  readonly length: number;
+  /**
+   * Runs `ids` after the committed tokens and returns logits [rows, vocabSize]; row i scores what follows ids[i]. Commits nothing.
+   *
+   * @throws ContextLengthError where length + ids.length exceeds the context; InvalidArgumentError for no ids or an id outside the vocabulary.
+   */
+  forward(ids: ArrayLike<number>, options?: ForwardOptions): Promise<Matrix>;
+  /** Keeps the first `count` tokens of the last forward, 0 <= count <= its length. A second commit of one forward is an error. */
+  commit(count: number): void;
+  /** Rolls back to the first `length` committed tokens. */
+  truncate(length: number): void;
+  /** A second sequence with the same committed tokens; both share their rows until one of them grows. */
+  fork(): Sequence;
+  /** Frees the rows. The sequence must not be used again. */
+  dispose(): void;
+}
+
+/** A sequence that also runs token trees in one forward. */
+export interface TreeSequence extends Sequence {
+  /**
+   * Runs the nodes of a tree after the committed tokens: node i sees those, its ancestors and itself. Returns logits [nodes, vocabSize]; commits
+   * nothing.
+   *
+   * @param parents parents[i] < i is the parent of node i, -1 for a child of the last committed token.
+   */
+  forwardTree(
+    tokens: ArrayLike<number>,
+    parents: ArrayLike<number>,
+    options?: Pick<ForwardOptions, "signal">,
+  ): Promise<Matrix>;
+  /** Keeps the nodes of a path of the last forwardTree, in order from the root: each node's parent is the one before it. */
+  commitPath(nodes: ArrayLike<number>): void;
+  fork(): TreeSequence;
+}

@@ -1,0 +1,236 @@
+/**
+ * GGUF -> ONNX, once: the converted graph goes to a cache folder, keyed by file, format and engine version. An entry is written beside its place and
+ * renamed into it, so that it is there whole or not at all; its `done.json` holds the sizes, and an entry that does not match them is rebuilt.
+ */
+import { createHash, randomUUID } from "node:crypto";
+import {
+  mkdir,
+  open,
+  readFile,
+  rename,
+  rm,
+  stat,
+  writeFile,
+  type FileHandle,
+} from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { dequantize } from "./dequantize.ts";
+import { type Gguf, type GgufTensor } from "./gguf.ts";
+import {
+  buildLlama,
+  type LinearPart,
+  llamaLinears,
+  llamaNorms,
+  type LlamaShape,
+  type WeightFormat,
+} from "./llama.ts";
+import type { ElementType, ExternalTensor } from "./onnx.ts";
+import { type Blocks, blockSize, quantizeBlocks, repackQ4, repackQ8 } from "./quantize.ts";
+
+/** Part of the key: raise it when the graph or the weight layout changes. */
+const engineVersion = 1;
+const modelFile = "model.onnx";
+const dataFile = "model.bin";
+const doneFile = "done.json";
+const alignment = 4096;
+
+/** Where converted models are kept: VERIDRAFT_CACHE is the apps' affair; this is the default for a user. */
+export function defaultCacheFolder(): string {
+  return join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "veridraft");
+}
+
+/** Identifies a file by size, modification-independent: its header bytes and a sample of 64 pages, hashed. */
+async function fingerprint(path: string): Promise<string> {
+  const handle = await open(path);
+  try {
+    const { size } = await handle.stat();
+    const hash = createHash("sha256").update(String(size));
+    const page = Buffer.alloc(64 * 1024);
+    const pages = 64;
+    for (let i = 0; i < pages; i++) {
+      const at = Math.floor((i * Math.max(0, size - page.length)) / (pages - 1));
+      const { bytesRead } = await handle.read(page, 0, page.length, at);
+      hash.update(page.subarray(0, bytesRead));
+    }
+    return hash.digest("hex").slice(0, 32);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Returns the path of the ONNX model for a GGUF file, converting it where the cache has no whole entry. */
+export async function convertedModel(
+  gguf: Gguf,
+  shape: LlamaShape,
+  format: WeightFormat,
+  cacheFolder: string,
+): Promise<string> {
+  const entry = join(cacheFolder, `${await fingerprint(gguf.path)}-${format}-v${engineVersion}`);
+  if (await isWhole(entry)) return join(entry, modelFile);
+  const work = `${entry}.${randomUUID()}.part`;
+  await mkdir(work, { recursive: true });
+  try {
+    await convert(gguf, shape, format, work);
+    await rm(entry, { recursive: true, force: true });
+    await rename(work, entry);
+  } catch (error) {
+    await rm(work, { recursive: true, force: true });
+    // Another process may have put the same entry there in the meantime.
+    if (!(await isWhole(entry))) throw error;
+  }
+  return join(entry, modelFile);
+}
+
+/** Whether all files of an entry are there in the sizes they were written with. */
+async function isWhole(entry: string): Promise<boolean> {
+  try {
+    const sizes = JSON.parse(await readFile(join(entry, doneFile), "utf8")) as Record<
+      string,
+      number
+    >;
+    for (const file of [modelFile, dataFile]) {
+      if ((await stat(join(entry, file))).size !== sizes[file]) return false;
+    }
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function convert(
+  gguf: Gguf,
+  shape: LlamaShape,
+  format: WeightFormat,
+  folder: string,
+): Promise<void> {
+  const source = await open(gguf.path);
+  const target = await open(join(folder, dataFile), "w");
+  try {
+    const writer = new DataWriter(target);
+    for (const [name, parts] of llamaLinears(gguf, shape)) {
+      await writeLinear(writer, source, name, parts, format);
+    }
+    for (const name of llamaNorms(shape)) {
+      const tensor = gguf.tensors.get(name) as GgufTensor;
+      await writer.add(name, "float32", [shape.hidden], await readFloats(source, tensor));
+    }
+    const factors = gguf.tensors.get("rope_freqs.weight");
+    const ropeFactors = factors ? await readFloats(source, factors) : null;
+    const model = buildLlama(shape, format, writer.tensors, ropeFactors, dataFile);
+    await writeFile(join(folder, modelFile), model);
+    await target.sync();
+    const sizes = { [modelFile]: model.length, [dataFile]: writer.length };
+    await writeFile(join(folder, doneFile), JSON.stringify(sizes));
+  } finally {
+    await source.close();
+    await target.close();
+  }
+}
+
+/** Appends tensors to the data file, each at a page boundary, as ONNX Runtime wants for mapping. */
+class DataWriter {
+  readonly tensors = new Map<string, ExternalTensor>();
+  length = 0;
+  private readonly handle: FileHandle;
+
+  constructor(handle: FileHandle) {
+    this.handle = handle;
+  }
+
+  async add(
+    name: string,
+    type: ElementType,
+    dims: readonly number[],
+    data: Uint8Array | Float32Array,
+  ): Promise<void> {
+    const offset = Math.ceil(this.length / alignment) * alignment;
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    for (let done = 0; done < bytes.length;) {
+      const { bytesWritten } = await this.handle.write(
+        bytes,
+        done,
+        bytes.length - done,
+        offset + done,
+      );
+      done += bytesWritten;
+    }
+    this.tensors.set(name, { type, dims, offset, bytes: bytes.length });
+    this.length = offset + bytes.length;
+  }
+}
+
+async function writeLinear(
+  writer: DataWriter,
+  source: FileHandle,
+  name: string,
+  parts: readonly LinearPart[],
+  format: WeightFormat,
+): Promise<void> {
+  const cols = parts[0].tensor.shape[0];
+  const rows = parts.reduce((sum, { tensor }) => sum + tensor.shape[1], 0);
+  if (format === "f32") {
+    const values = new Float32Array(rows * cols);
+    let at = 0;
+    for (const part of parts) {
+      values.set(halfSplit(await readFloats(source, part.tensor), part), at);
+      at += part.tensor.shape[1] * cols;
+    }
+    await writer.add(name, "float32", [rows, cols], values);
+    return;
+  }
+  const values = new Uint8Array(rows * cols);
+  const scales = new Float32Array((rows * cols) / blockSize);
+  let at = 0;
+  for (const part of parts) {
+    const blocks = await readBlocks(source, part.tensor);
+    values.set(halfSplit(blocks.values, part), at);
+    scales.set(halfSplit(blocks.scales, part), at / blockSize);
+    at += part.tensor.shape[1] * cols;
+  }
+  await writer.add(`${name}.values`, "uint8", [rows, cols], values);
+  await writer.add(`${name}.scales`, "float32", [rows, cols / blockSize], scales);
+}
+
+/** Moves row 2i + j of each head to row j * headDim / 2 + i: interleaved rotary pairs become halves. */
+function halfSplit<T extends Float32Array | Uint8Array>(values: T, part: LinearPart): T {
+  const { interleaved: heads, tensor } = part;
+  if (heads === 0) return values;
+  const rows = tensor.shape[1];
+  const width = values.length / rows;
+  const headDim = rows / heads;
+  const out = values.slice() as T;
+  for (let row = 0; row < rows; row++) {
+    const head = Math.floor(row / headDim);
+    const j = row % 2;
+    const i = (row % headDim) >> 1;
+    const to = head * headDim + (j * headDim) / 2 + i;
+    out.set(values.subarray(row * width, (row + 1) * width), to * width);
+  }
+  return out;
+}
+
+async function readBytes(source: FileHandle, tensor: GgufTensor): Promise<Uint8Array> {
+  const bytes = new Uint8Array(tensor.bytes);
+  for (let done = 0; done < bytes.length;) {
+    const { bytesRead } = await source.read(bytes, done, bytes.length - done, tensor.offset + done);
+    if (bytesRead === 0) throw new Error(`the file shrank while ${tensor.name} was read`);
+    done += bytesRead;
+  }
+  return bytes;
+}
+
+function elementsOf(tensor: GgufTensor): number {
+  return tensor.shape.reduce((product, dimension) => product * dimension, 1);
+}
+
+async function readFloats(source: FileHandle, tensor: GgufTensor): Promise<Float32Array> {
+  return dequantize(tensor.type, await readBytes(source, tensor), elementsOf(tensor));
+}
+
+async function readBlocks(source: FileHandle, tensor: GgufTensor): Promise<Blocks> {
+  const bytes = await readBytes(source, tensor);
+  if (tensor.type === "Q8_0") return repackQ8(bytes, elementsOf(tensor));
+  if (tensor.type === "Q4_0") return repackQ4(bytes, elementsOf(tensor));
+  return quantizeBlocks(dequantize(tensor.type, bytes, elementsOf(tensor)));
+}

@@ -1,0 +1,13 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import { pipeline } from "node:stream/promises";
+import { smolLM2 } from "@veridraft/model-smollm2";
+import { expect, it } from "vitest";
+
+it("embeds the file that it names", async () => {
+  const hash = createHash("sha256");
+  await pipeline(createReadStream(smolLM2.path), hash);
+  expect(hash.digest("hex")).toBe(smolLM2.sha256);
+  expect((await stat(smolLM2.path)).size).toBe(smolLM2.bytes);
+});

@@ -1,0 +1,30 @@
+/** The contract of the verifier service: messages, their codecs, and the service definition. */
+export {
+  Coupling,
+  ModelInfo,
+  Sampling,
+  SpeculationStats,
+  TokenLogProb,
+} from "./gen/veridraft/common/v1/common.ts";
+export {
+  Chunk,
+  Conversation,
+  DetokenizeRequest,
+  DetokenizeResponse,
+  Finished,
+  FinishReason,
+  GenerateRequest,
+  GenerateResponse,
+  GetModelInfoRequest,
+  GetModelInfoResponse,
+  LogProb,
+  LogProbs,
+  Message,
+  ScoreRequest,
+  ScoreResponse,
+  Speculation,
+  TokenizeRequest,
+  TokenizeResponse,
+  Usage,
+  VerifierServiceService,
+} from "./gen/veridraft/verifier/v1/verifier.ts";

@@ -1,0 +1,168 @@
+/**
+ * Byte pair encoding: bytes in, public token ids out; picks the linear encoder where it is exact and the heap encoder elsewhere.
+ *
+ * Why dropping dead merges is exact: while a token forms inside a text, the merges inside its span happen in the same order as when the span
+ * stands alone. So a token whose own bytes encode to something else never appears, and a token that two merges could make is always made by the
+ * one that fires when its bytes stand alone. What remains has one merge a token; the linear encoder needs, in addition, that both parts of
+ * a token rank before it. A vocabulary that a trainer wrote has this property.
+ */
+import { ModelFileError } from "@veridraft/core-probs";
+import { HeapEncoder } from "./bpe-heap.ts";
+import { LinearEncoder, PairRules } from "./bpe-linear.ts";
+import { spellByte, type TokenBytes } from "./byte-level.ts";
+import { PairTable } from "./pair-table.ts";
+
+/** Which encoder a vocabulary got: "linear", or "heap" where its merges do not come in training order. */
+export type BpeAlgorithm = "linear" | "heap";
+
+/** An encoder over public ids. */
+export interface Bpe {
+  readonly algorithm: BpeAlgorithm;
+  /** Tokens that no text produces, by public id. */
+  readonly deadIds: readonly number[];
+  /** Bytes without a token: text that holds them loses them. */
+  readonly missingBytes: Uint8Array;
+  /** Work done so far, in elementary steps. */
+  readonly operations: number;
+  /** Writes the ids of `bytes[start, end)` into `out` from `at` on, which needs room for one id a byte; returns the index after the last. */
+  encode(bytes: Uint8Array, start: number, end: number, out: Int32Array, at: number): number;
+}
+
+/** The vocabulary as {@link createBpe} takes it. */
+export interface BpeInput {
+  readonly idOf: ReadonlyMap<string, number>;
+  /** "left right" in the byte-level alphabet, best first. */
+  readonly merges: readonly string[];
+  readonly tokenBytes: TokenBytes;
+}
+
+/** A merge list by token id. */
+interface Merges {
+  /** Single-byte tokens, -1 for bytes without one. */
+  readonly byteIds: Int32Array;
+  readonly left: Int32Array;
+  readonly right: Int32Array;
+  readonly whole: Int32Array;
+}
+
+/**
+ * Builds the encoder of a vocabulary.
+ *
+ * @throws ModelFileError where a merge is not two pieces of the vocabulary that make a third.
+ */
+export function createBpe({ idOf, merges, tokenBytes }: BpeInput): Bpe {
+  const list = readMerges(merges, idOf);
+  const { encoder, symbolIds, algorithm, deadIds } =
+    createLinear(list, tokenBytes) ?? createHeap(list, tokenBytes);
+  return {
+    algorithm,
+    deadIds,
+    missingBytes: Uint8Array.from(list.byteIds.keys()).filter((byte) => list.byteIds[byte] < 0),
+    get operations() {
+      return encoder.operations;
+    },
+    encode(input, start, end, out, at) {
+      const stop = encoder.encode(input, start, end, out, at);
+      for (let i = at; i < stop; i++) {
+        const id = symbolIds[out[i]];
+        if (id >= 0) out[at++] = id;
+      }
+      return at;
+    },
+  };
+}
+
+interface Built {
+  readonly algorithm: BpeAlgorithm;
+  readonly encoder: LinearEncoder | HeapEncoder;
+  /** Symbol -> public id. */
+  readonly symbolIds: Int32Array;
+  readonly deadIds: number[];
+}
+
+/** Undefined where some token ranks before one of its parts. Symbols: 0..255 the bytes, 256 + r what the live merge of rank r makes. */
+function createLinear(list: Merges, { bytes, starts }: TokenBytes): Built | undefined {
+  const { byteIds, left, right, whole } = list;
+  const symbols = 256 + whole.length;
+  const symbolIds = new Int32Array(symbols).fill(-1);
+  symbolIds.set(byteIds);
+  const symbolOf = byteSymbols(byteIds, starts.length - 1);
+  const missed = new Set<number>(); // tokens that a merge needed before they were there
+  const rules = new PairRules(symbols);
+  const spans = { bytes, starts: new Int32Array(symbols), ends: new Int32Array(symbols) };
+  for (let rank = 0; rank < whole.length; rank++) {
+    const id = whole[rank];
+    const first = symbolOf[left[rank]];
+    const second = symbolOf[right[rank]];
+    if (first < 0) missed.add(left[rank]);
+    if (second < 0) missed.add(right[rank]);
+    // Dead: the parts never meet, or the token is made by an earlier merge.
+    if (first < 0 || second < 0 || symbolOf[id] >= 0 || !rules.isPair(first, second)) continue;
+    if (missed.has(id)) return undefined;
+    const symbol = 256 + rank;
+    rules.add(first, second, symbol);
+    symbolOf[id] = symbol;
+    symbolIds[symbol] = id;
+    spans.starts[symbol] = starts[id];
+    spans.ends[symbol] = starts[id + 1];
+  }
+  return {
+    algorithm: "linear",
+    encoder: new LinearEncoder(rules, spans),
+    symbolIds,
+    deadIds: distinct(whole).filter((id) => symbolOf[id] < 0),
+  };
+}
+
+/** For any merge list. Symbols: 0..255 the bytes, 256 + r what the merge of rank r makes, the first where several make one token. */
+function createHeap(list: Merges, { bytes, starts }: TokenBytes): Built {
+  const { byteIds, left, right, whole } = list;
+  const symbolIds = new Int32Array(256 + whole.length);
+  symbolIds.set(byteIds);
+  symbolIds.set(whole, 256);
+  const symbolOf = byteSymbols(byteIds, starts.length - 1);
+  for (let rank = whole.length - 1; rank >= 0; rank--) symbolOf[whole[rank]] = 256 + rank;
+  const ranks = new PairTable(whole.length);
+  for (let rank = 0; rank < whole.length; rank++) {
+    const first = symbolOf[left[rank]];
+    const second = symbolOf[right[rank]];
+    // A part that no merge makes never appears, so the merge never fires.
+    if (first >= 0 && second >= 0) ranks.add(first, second, rank);
+  }
+  const encoder = new HeapEncoder({ ranks, results: whole.map((id) => symbolOf[id]) });
+  let longest = 0;
+  for (const id of whole) longest = Math.max(longest, starts[id + 1] - starts[id]);
+  const scratch = new Int32Array(longest);
+  const deadIds = distinct(whole).filter(
+    (id) => encoder.encode(bytes, starts[id], starts[id + 1], scratch, 0) > 1,
+  );
+  return { algorithm: "heap", encoder, symbolIds, deadIds };
+}
+
+/** Token id -> symbol for the single bytes, -1 for the rest. */
+function byteSymbols(byteIds: Int32Array, vocabSize: number): Int32Array {
+  const symbolOf = new Int32Array(vocabSize).fill(-1);
+  for (let byte = 0; byte < 256; byte++) if (byteIds[byte] >= 0) symbolOf[byteIds[byte]] = byte;
+  return symbolOf;
+}
+
+const distinct = (ids: Int32Array): number[] => [...new Set(ids)];
+
+function readMerges(merges: readonly string[], idOf: ReadonlyMap<string, number>): Merges {
+  const [left, right, whole] = [0, 1, 2].map(() => new Int32Array(merges.length));
+  for (let rank = 0; rank < merges.length; rank++) {
+    const merge = merges[rank];
+    const space = merge.indexOf(" ", 1);
+    const first = merge.slice(0, Math.max(space, 0));
+    const second = merge.slice(space + 1);
+    const ids = [idOf.get(first), idOf.get(second), idOf.get(first + second)];
+    if (space < 0 || ids.includes(undefined)) {
+      throw new ModelFileError(
+        `createBpe: merge ${rank}, "${merge}", is not two pieces of the vocabulary that make a third`,
+      );
+    }
+    [left[rank], right[rank], whole[rank]] = ids as number[];
+  }
+  const byteIds = Int32Array.from({ length: 256 }, (_, byte) => idOf.get(spellByte(byte)) ?? -1);
+  return { byteIds, left, right, whole };
+}

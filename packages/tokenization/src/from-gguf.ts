@@ -1,0 +1,98 @@
+import { ModelFileError, UnsupportedError } from "@veridraft/core-probs";
+import { type ChatTemplate, createChatTemplate } from "./chat-template.ts";
+import { ggmlPreTokenizer } from "./pre-tokenizer.ts";
+import { createTokenizer, type Tokenizer } from "./tokenizer.ts";
+import { findEndIds } from "./vocabulary.ts";
+
+/** Token types of GGUF. */
+const unknownType = 2;
+const controlType = 3;
+const userDefinedType = 4;
+
+type Metadata = ReadonlyMap<string, unknown>;
+
+/**
+ * The tokenizer that a GGUF file holds, from its metadata.
+ *
+ * @throws UnsupportedError where the vocabulary is not byte-level BPE or its pre-tokenizer is not known.
+ * @throws ModelFileError where the metadata contradict themselves.
+ * @example
+ * const { metadata } = await readGguf(path);
+ * const tokenizer = tokenizerFromGguf(metadata);
+ */
+export function tokenizerFromGguf(metadata: Metadata): Tokenizer {
+  const model = metadata.get("tokenizer.ggml.model");
+  if (model !== "gpt2") {
+    throw new UnsupportedError(
+      `tokenizerFromGguf: tokenizer.ggml.model "${String(model)}" is not supported; byte-level BPE ("gpt2") is`,
+    );
+  }
+  const pieces = strings(metadata, "tokenizer.ggml.tokens");
+  const merges = strings(metadata, "tokenizer.ggml.merges");
+  const types = metadata.get("tokenizer.ggml.token_type");
+  const specialIds = new Set<number>();
+  const userDefinedIds = new Set<number>();
+  if (types !== undefined) {
+    if (!isArray(types) || types.length !== pieces.length) {
+      throw new ModelFileError(
+        `tokenizerFromGguf: tokenizer.ggml.token_type must hold ${pieces.length} numbers, one a token`,
+      );
+    }
+    for (let id = 0; id < pieces.length; id++) {
+      if (types[id] === controlType || types[id] === unknownType) specialIds.add(id);
+      else if (types[id] === userDefinedType) userDefinedIds.add(id);
+    }
+  }
+  const pre = ggmlPreTokenizer((metadata.get("tokenizer.ggml.pre") as string) ?? "default");
+  const eosId = readId(metadata, "eos", pieces.length);
+  return createTokenizer({
+    pieces,
+    merges,
+    specialIds,
+    userDefinedIds,
+    preTokenizer: pre.preTokenizer,
+    normalizer: undefined,
+    ignoreMerges: pre.ignoreMerges,
+    bosId: readId(metadata, "bos", pieces.length),
+    eosId,
+    endIds: findEndIds(pieces, specialIds, eosId),
+    addBos: (metadata.get("tokenizer.ggml.add_bos_token") as boolean) ?? pre.addBos,
+  });
+}
+
+/**
+ * The chat template that a GGUF file holds; undefined for base models, which have none.
+ *
+ * @throws InvalidArgumentError where the template does not parse.
+ */
+export function chatTemplateFromGguf(metadata: Metadata): ChatTemplate | undefined {
+  const source = metadata.get("tokenizer.chat_template");
+  if (typeof source !== "string") return undefined;
+  const pieces = strings(metadata, "tokenizer.ggml.tokens");
+  const token = (name: string): string => pieces[readId(metadata, name, pieces.length) ?? -1] ?? "";
+  return createChatTemplate(source, { bosToken: token("bos"), eosToken: token("eos") });
+}
+
+function isArray(value: unknown): value is ArrayLike<unknown> {
+  return Array.isArray(value) || ArrayBuffer.isView(value);
+}
+
+function strings(metadata: Metadata, key: string): string[] {
+  const value = metadata.get(key);
+  if (!Array.isArray(value) || !value.every((item) => typeof item === "string")) {
+    throw new ModelFileError(`tokenizerFromGguf: ${key} must be an array of strings`);
+  }
+  return value;
+}
+
+function readId(metadata: Metadata, name: string, vocabSize: number): number | undefined {
+  const key = `tokenizer.ggml.${name}_token_id`;
+  const id = metadata.get(key);
+  if (id === undefined) return undefined;
+  if (!Number.isInteger(id) || !((id as number) >= 0 && (id as number) < vocabSize)) {
+    throw new ModelFileError(
+      `tokenizerFromGguf: ${key} must be in [0, ${vocabSize}), got ${String(id)}`,
+    );
+  }
+  return id as number;
+}

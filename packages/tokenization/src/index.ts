@@ -1,0 +1,36 @@
+export type { BpeAlgorithm } from "./bpe.ts";
+export {
+  type ChatMessage,
+  type ChatTemplate,
+  type ChatTemplateTokens,
+  createChatTemplate,
+  encodeChat,
+  type RenderOptions,
+} from "./chat-template.ts";
+export {
+  createDecodeStream,
+  type DecodeStream,
+  type DecodeStreamOptions,
+} from "./decode-stream.ts";
+export { chatTemplateFromGguf, tokenizerFromGguf } from "./from-gguf.ts";
+export {
+  createPreTokenizer,
+  type GgmlPre,
+  ggmlPreTokenizer,
+  type PreTokenizer,
+  type PreTokenizerJson,
+} from "./pre-tokenizer.ts";
+export {
+  createTokenizer,
+  type DecodeOptions,
+  type EncodeOptions,
+  type Tokenizer,
+} from "./tokenizer.ts";
+export {
+  type AddedTokenJson,
+  type TokenizerConfigJson,
+  type TokenizerJson,
+  tokenizerFromJson,
+  toTokenizerJson,
+} from "./tokenizer-json.ts";
+export type { Vocabulary } from "./vocabulary.ts";

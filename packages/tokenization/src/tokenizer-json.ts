@@ -1,0 +1,193 @@
+/**
+ * Reads and writes tokenizer.json, the format of Hugging Face tokenizers, for byte-level BPE.
+ *
+ * Does not: normalizers other than NFC, added tokens that strip white space, models other than BPE. All of these throw UnsupportedError by name.
+ */
+import { ModelFileError, UnsupportedError } from "@veridraft/core-probs";
+import { spellByte } from "./byte-level.ts";
+import { createPreTokenizer, type PreTokenizerJson } from "./pre-tokenizer.ts";
+import { createTokenizer, type Tokenizer } from "./tokenizer.ts";
+import { findEndIds } from "./vocabulary.ts";
+
+/** One entry of `added_tokens`. */
+export interface AddedTokenJson {
+  readonly id: number;
+  readonly content: string;
+  readonly special: boolean;
+  readonly single_word?: boolean;
+  readonly lstrip?: boolean;
+  readonly rstrip?: boolean;
+  readonly normalized?: boolean;
+}
+
+interface ComponentJson {
+  readonly type: string;
+  readonly [key: string]: unknown;
+}
+
+/** The parts of a tokenizer.json that this package reads and writes. */
+export interface TokenizerJson {
+  readonly version?: string;
+  readonly truncation?: unknown;
+  readonly padding?: unknown;
+  readonly added_tokens?: readonly AddedTokenJson[];
+  readonly normalizer?: ComponentJson | null;
+  readonly pre_tokenizer?: PreTokenizerJson | null;
+  readonly post_processor?: ComponentJson | null;
+  readonly decoder?: ComponentJson | null;
+  readonly model: {
+    readonly type?: string;
+    readonly vocab: Readonly<Record<string, number>>;
+    readonly merges: readonly (string | readonly [string, string])[];
+    readonly unk_token?: string | null;
+    readonly byte_fallback?: boolean;
+    readonly ignore_merges?: boolean;
+    readonly continuing_subword_prefix?: string | null;
+    readonly end_of_word_suffix?: string | null;
+    readonly dropout?: number | null;
+    readonly fuse_unk?: boolean;
+  };
+}
+
+type TokenName = string | { readonly content: string } | null;
+
+/** The parts of a tokenizer_config.json that this package reads. */
+export interface TokenizerConfigJson {
+  readonly bos_token?: TokenName;
+  readonly eos_token?: TokenName;
+  readonly add_bos_token?: boolean;
+}
+
+/**
+ * The tokenizer of a parsed tokenizer.json; `config` is its tokenizer_config.json, which names BOS and EOS.
+ *
+ * @throws UnsupportedError naming the component that cannot be used.
+ * @throws ModelFileError where the file contradicts itself.
+ */
+export function tokenizerFromJson(
+  json: TokenizerJson,
+  config: TokenizerConfigJson = {},
+): Tokenizer {
+  const { model } = json;
+  checkModel(json);
+
+  const pieces: string[] = [];
+  const place = (piece: string, id: number): void => {
+    if (pieces[id] !== undefined && pieces[id] !== piece) {
+      throw new ModelFileError(
+        `tokenizerFromJson: id ${id} is both "${pieces[id]}" and "${piece}"`,
+      );
+    }
+    pieces[id] = piece;
+  };
+  for (const [piece, id] of Object.entries(model.vocab)) place(piece, id);
+  const specialIds = new Set<number>();
+  const userDefinedIds = new Set<number>();
+  for (const token of json.added_tokens ?? []) {
+    if (token.lstrip === true || token.rstrip === true || token.single_word === true) {
+      throw new UnsupportedError(
+        `tokenizerFromJson: added token "${token.content}" uses lstrip, rstrip or single_word, which are not supported`,
+      );
+    }
+    place(token.content, token.id);
+    (token.special ? specialIds : userDefinedIds).add(token.id);
+  }
+  for (let id = 0; id < pieces.length; id++) pieces[id] ??= "";
+
+  const idOfToken = (name: TokenName | undefined): number | undefined => {
+    if (name === undefined || name === null) return undefined;
+    const content = typeof name === "string" ? name : name.content;
+    const id = pieces.indexOf(content);
+    if (id < 0)
+      throw new ModelFileError(`tokenizerFromJson: "${content}" is not in the vocabulary`);
+    return id;
+  };
+  const bosId = idOfToken(config.bos_token);
+  const eosId = idOfToken(config.eos_token);
+  const addBos = config.add_bos_token ?? startsWithSpecial(json.post_processor);
+  return createTokenizer({
+    pieces,
+    merges: model.merges.map((merge) => (typeof merge === "string" ? merge : merge.join(" "))),
+    specialIds,
+    userDefinedIds,
+    preTokenizer: createPreTokenizer(json.pre_tokenizer as PreTokenizerJson),
+    normalizer: json.normalizer ? "NFC" : undefined,
+    ignoreMerges: model.ignore_merges === true,
+    bosId,
+    eosId,
+    endIds: findEndIds(pieces, specialIds, eosId),
+    addBos: addBos && bosId !== undefined,
+  });
+}
+
+/** The tokenizer as a tokenizer.json that Hugging Face tokenizers (Rust, Python, JavaScript) load. */
+export function toTokenizerJson(tokenizer: Tokenizer): TokenizerJson {
+  const { pieces, merges, specialIds, userDefinedIds, ...vocabulary } = tokenizer.vocabulary;
+  const vocab: Record<string, number> = {};
+  for (let id = 0; id < pieces.length; id++) if (pieces[id] !== "") vocab[pieces[id]] = id;
+  const added = [...specialIds, ...userDefinedIds].toSorted((a, b) => a - b);
+  const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true };
+  return {
+    version: "1.0",
+    truncation: null,
+    padding: null,
+    added_tokens: added.map((id) => ({
+      id,
+      content: pieces[id],
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
+      special: specialIds.has(id),
+    })),
+    normalizer: vocabulary.normalizer === undefined ? null : { type: vocabulary.normalizer },
+    pre_tokenizer: vocabulary.preTokenizer.json,
+    post_processor: null,
+    decoder: byteLevel,
+    model: {
+      type: "BPE",
+      dropout: null,
+      unk_token: null,
+      continuing_subword_prefix: null,
+      end_of_word_suffix: null,
+      fuse_unk: false,
+      byte_fallback: false,
+      ignore_merges: vocabulary.ignoreMerges,
+      vocab,
+      merges: [...merges],
+    },
+  };
+}
+
+function refuse(what: string): never {
+  throw new UnsupportedError(
+    `tokenizerFromJson: ${what} is not supported; byte-level BPE vocabularies are`,
+  );
+}
+
+function checkModel({ model, normalizer, pre_tokenizer, decoder }: TokenizerJson): void {
+  if (model.type !== undefined && model.type !== "BPE") refuse(`model "${model.type}"`);
+  if (model.byte_fallback === true) refuse("byte_fallback");
+  if (model.continuing_subword_prefix) refuse("continuing_subword_prefix");
+  if (model.end_of_word_suffix) refuse("end_of_word_suffix");
+  if (model.dropout) refuse("dropout");
+  if (normalizer && normalizer.type !== "NFC") refuse(`normalizer "${normalizer.type}"`);
+  if (!pre_tokenizer) refuse("a missing pre_tokenizer");
+  if (decoder && decoder.type !== "ByteLevel") refuse(`decoder "${decoder.type}"`);
+  if (model.unk_token) {
+    for (let byte = 0; byte < 256; byte++) {
+      if (model.vocab[spellByte(byte)] === undefined) refuse("unk_token where bytes have no token");
+    }
+  }
+}
+
+/** Whether the template for one text begins with a special token, as Llama 3's does. */
+function startsWithSpecial(processor: ComponentJson | null | undefined): boolean {
+  if (!processor) return false;
+  if (processor.type === "Sequence") {
+    return (processor.processors as ComponentJson[]).some(startsWithSpecial);
+  }
+  if (processor.type !== "TemplateProcessing") return false;
+  const [first] = processor.single as Record<string, unknown>[];
+  return first !== undefined && "SpecialToken" in first;
+}

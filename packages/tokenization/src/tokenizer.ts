@@ -1,0 +1,275 @@
+import { createHash } from "node:crypto";
+import { InvalidArgumentError } from "@veridraft/core-probs";
+import { type BpeAlgorithm, createBpe } from "./bpe.ts";
+import { spell, unspellAll } from "./byte-level.ts";
+import type { Vocabulary } from "./vocabulary.ts";
+
+/** How {@link Tokenizer.encode} reads the text. */
+export interface EncodeOptions {
+  /**
+   * Turn the text of control tokens ("<|im_end|>") into these tokens. Only for text that a chat template wrote: with it on, whoever wrote the text
+   * can end a turn or speak as another role.
+   *
+   * @default false
+   */
+  readonly special?: boolean;
+}
+
+/** How {@link Tokenizer.decode} writes control tokens. */
+export interface DecodeOptions {
+  /** @default "keep" */
+  readonly special?: "keep" | "skip";
+}
+
+/** Byte-level BPE between text and token ids. */
+export interface Tokenizer {
+  readonly vocabSize: number;
+  readonly bosId: number | undefined;
+  readonly eosId: number | undefined;
+  /** Ids after which generation stops: EOS and the other end tokens of the family. */
+  readonly endIds: ReadonlySet<number>;
+  /** Whether the model expects BOS before a prompt; `encode` never adds it. */
+  readonly addBos: boolean;
+  /** Hex digest of what maps text to ids and back (pieces, kinds, merges, pre-tokenizer, normalizer): equal digests, equal tokenizers. */
+  readonly sha256: string;
+  /** "linear", or "heap" where the merges are not in training order. */
+  readonly algorithm: BpeAlgorithm;
+  /** Bytes that no token has: text that holds them loses them in `encode`. Empty for most models; SmolLM2 lacks 21 (control characters and bytes that UTF-8 seldom or never uses). */
+  readonly missingBytes: Uint8Array;
+  readonly vocabulary: Vocabulary;
+
+  /** Ids of `text`. Lone surrogates count as U+FFFD. No BOS or EOS is added. */
+  encode(text: string, options?: EncodeOptions): Int32Array;
+  /** `encode(text, options).length`. */
+  count(text: string, options?: EncodeOptions): number;
+  /**
+   * Cuts `text` at control and user-defined tokens: ids for these, strings for what is between.
+   *
+   * @example
+   * tokenizer.splitSpecial("<|im_start|>user"); // [1, "user"]
+   */
+  splitSpecial(text: string): (number | string)[];
+  /** Text of `ids`. Bytes that are not UTF-8 become U+FFFD; so a stream must be decoded with `createDecodeStream`, not id by id. */
+  decode(ids: ArrayLike<number>, options?: DecodeOptions): string;
+  /** Bytes of one token: a view, not to be written to. */
+  tokenBytes(id: number): Uint8Array;
+  /** Text of one token for people to read; a byte that is not part of a whole character is shown as \xE2. */
+  piece(id: number): string;
+  /** Whether `id` is a control token. */
+  isSpecial(id: number): boolean;
+  /** The token whose text is exactly `text` (" the", "<|im_end|>"), if there is one. */
+  idOf(text: string): number | undefined;
+}
+
+/** Pieces longer than this are not kept: they seldom come back. */
+const longestCached = 64;
+/** The cache is emptied when it holds this many pieces, about 10 MB. */
+const cacheEntries = 65_536;
+
+const utf8Encoder = new TextEncoder();
+const utf8Decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+const strictDecoder = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
+const loneSurrogate = /\p{Surrogate}/gu;
+
+/**
+ * Builds a tokenizer.
+ *
+ * @throws ModelFileError where the merges do not fit the pieces.
+ */
+export function createTokenizer(vocabulary: Vocabulary): Tokenizer {
+  const { pieces, specialIds, userDefinedIds, preTokenizer } = vocabulary;
+  const vocabSize = pieces.length;
+  const spelled = new Map<string, number>();
+  for (let id = 0; id < vocabSize; id++) if (pieces[id] !== "") spelled.set(pieces[id], id);
+  const literalIds = new Set([...specialIds, ...userDefinedIds]);
+  const tokenBytes = unspellAll(pieces, literalIds);
+  const bpe = createBpe({ idOf: spelled, merges: vocabulary.merges, tokenBytes });
+
+  const { bytes: allBytes, starts } = tokenBytes;
+  const userPattern = matchAny([...userDefinedIds].map((id) => pieces[id]));
+  const specialPattern = matchAny([...literalIds].map((id) => pieces[id]));
+  const cache = new Map<string, Int32Array>();
+  let input = new Uint8Array(1024); // UTF-8 of the piece at hand
+  let output = new Int32Array(1024);
+  let used = 0; // of output
+  let digest: string | undefined;
+
+  function checkId(caller: string, id: number): void {
+    if (!Number.isInteger(id) || id < 0 || id >= vocabSize) {
+      throw new InvalidArgumentError(
+        `${caller}: id must be an integer in [0, ${vocabSize}), got ${id}`,
+      );
+    }
+  }
+
+  function reserve(ids: number): void {
+    if (used + ids <= output.length) return;
+    const grown = new Int32Array(2 * (used + ids));
+    grown.set(output.subarray(0, used));
+    output = grown;
+  }
+
+  function bytesOf(id: number): Uint8Array {
+    return allBytes.subarray(starts[id], starts[id + 1]);
+  }
+
+  /** Appends the ids of one piece to `output`. */
+  function emitPiece(piece: string): void {
+    const known = cache.get(piece);
+    if (known !== undefined) {
+      if (used + known.length > output.length) reserve(known.length);
+      for (let i = 0; i < known.length; i++) output[used++] = known[i];
+      return;
+    }
+    if (3 * piece.length > input.length) input = new Uint8Array(6 * piece.length);
+    const length = utf8Encoder.encodeInto(piece, input).written;
+    reserve(length);
+    const start = used;
+    const whole = vocabulary.ignoreMerges
+      ? spelled.get(spell(input.subarray(0, length)))
+      : undefined;
+    if (whole === undefined) used = bpe.encode(input, 0, length, output, used);
+    else output[used++] = whole;
+    if (piece.length > longestCached) return;
+    if (cache.size >= cacheEntries) cache.clear();
+    // A slice keeps its whole text alive, so the key is a fresh string.
+    cache.set(utf8Decoder.decode(input.subarray(0, length)), output.slice(start, used));
+  }
+
+  function cut(text: string, pattern: RegExp | undefined): (number | string)[] {
+    if (pattern === undefined) return text === "" ? [] : [text];
+    const parts: (number | string)[] = [];
+    let start = 0;
+    for (const match of text.matchAll(pattern)) {
+      if (match.index > start) parts.push(text.slice(start, match.index));
+      parts.push(spelled.get(match[0]) as number);
+      start = match.index + match[0].length;
+    }
+    if (start < text.length) parts.push(text.slice(start));
+    return parts;
+  }
+
+  /** Fills `output` from its start. */
+  function run(text: string, special: boolean): void {
+    used = 0;
+    const pattern = special ? specialPattern : userPattern;
+    for (const part of cut(text.replace(loneSurrogate, "\uFFFD"), pattern)) {
+      if (typeof part === "number") {
+        reserve(1);
+        output[used++] = part;
+      } else {
+        preTokenizer.split(
+          vocabulary.normalizer === undefined ? part : part.normalize(vocabulary.normalizer),
+          emitPiece,
+        );
+      }
+    }
+  }
+
+  return {
+    vocabSize,
+    bosId: vocabulary.bosId,
+    eosId: vocabulary.eosId,
+    endIds: vocabulary.endIds,
+    addBos: vocabulary.addBos,
+    algorithm: bpe.algorithm,
+    missingBytes: bpe.missingBytes,
+    vocabulary,
+    get sha256() {
+      return (digest ??= digestOf(vocabulary));
+    },
+    encode(text, options) {
+      run(text, options?.special === true);
+      return output.slice(0, used);
+    },
+    count(text, options) {
+      run(text, options?.special === true);
+      return used;
+    },
+    splitSpecial: (text) => cut(text, specialPattern),
+    decode(ids, options) {
+      const skip = options?.special === "skip";
+      let length = 0;
+      for (let i = 0; i < ids.length; i++) {
+        checkId("decode", ids[i]);
+        if (!skip || !specialIds.has(ids[i])) length += starts[ids[i] + 1] - starts[ids[i]];
+      }
+      const joined = new Uint8Array(length);
+      let at = 0;
+      for (let i = 0; i < ids.length; i++) {
+        if (skip && specialIds.has(ids[i])) continue;
+        joined.set(bytesOf(ids[i]), at);
+        at += starts[ids[i] + 1] - starts[ids[i]];
+      }
+      return utf8Decoder.decode(joined);
+    },
+    tokenBytes(id) {
+      checkId("tokenBytes", id);
+      return bytesOf(id);
+    },
+    piece(id) {
+      checkId("piece", id);
+      return readable(bytesOf(id));
+    },
+    isSpecial(id) {
+      checkId("isSpecial", id);
+      return specialIds.has(id);
+    },
+    idOf(text) {
+      const literal = spelled.get(text);
+      if (literal !== undefined && literalIds.has(literal)) return literal;
+      const id = spelled.get(spell(utf8Encoder.encode(text)));
+      return id === undefined || literalIds.has(id) ? undefined : id;
+    },
+  };
+}
+
+/** A pattern for the first of `texts` in a text, the longest where several start at one place. */
+function matchAny(texts: string[]): RegExp | undefined {
+  if (texts.length === 0) return undefined;
+  const alternatives = texts
+    .toSorted((a, b) => b.length - a.length)
+    .map((text) => text.replaceAll(/[$()*+./?[\\\]^{|}]/g, "\\$&"));
+  return new RegExp(alternatives.join("|"), "gu");
+}
+
+function readable(bytes: Uint8Array): string {
+  try {
+    return strictDecoder.decode(bytes);
+  } catch {
+    // Cut into whole characters and single bytes.
+    let text = "";
+    for (let i = 0; i < bytes.length;) {
+      const width = bytes[i] < 0x80 ? 1 : bytes[i] < 0xe0 ? 2 : bytes[i] < 0xf0 ? 3 : 4;
+      const decoded = utf8Decoder.decode(bytes.subarray(i, i + width));
+      if (i + width <= bytes.length && !decoded.includes("\uFFFD")) {
+        text += decoded;
+        i += width;
+      } else {
+        text += `\\x${bytes[i++].toString(16).toUpperCase().padStart(2, "0")}`;
+      }
+    }
+    return text;
+  }
+}
+
+function digestOf(vocabulary: Vocabulary): string {
+  const hash = createHash("sha256");
+  const section = (name: string, lines: Iterable<string | number>): void => {
+    hash.update(`${name}\n${JSON.stringify([...lines])}\n`);
+  };
+  section("veridraft tokenizer", [1]);
+  section("pieces", vocabulary.pieces);
+  section(
+    "special",
+    [...vocabulary.specialIds].toSorted((a, b) => a - b),
+  );
+  section(
+    "user defined",
+    [...vocabulary.userDefinedIds].toSorted((a, b) => a - b),
+  );
+  section("merges", vocabulary.merges);
+  section("split", vocabulary.preTokenizer.patterns);
+  section("rules", [vocabulary.normalizer ?? "", String(vocabulary.ignoreMerges)]);
+  return hash.digest("hex");
+}

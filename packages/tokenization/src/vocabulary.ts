@@ -1,0 +1,39 @@
+import type { PreTokenizer } from "./pre-tokenizer.ts";
+
+/** Everything that a byte-level BPE tokenizer is made from. */
+export interface Vocabulary {
+  /** By id, spelled as in vocabulary files: normal tokens in the byte-level alphabet ("Ġthe"), special and user-defined ones as text. */
+  readonly pieces: readonly string[];
+  /** "left right", best first. */
+  readonly merges: readonly string[];
+  /** Control tokens ("<|im_end|>"): they steer the model, and no text turns into one unless asked. */
+  readonly specialIds: ReadonlySet<number>;
+  /** Tokens that are cut out of any text before it is split, but are ordinary text otherwise. */
+  readonly userDefinedIds: ReadonlySet<number>;
+  readonly preTokenizer: PreTokenizer;
+  /** Unicode normalization of the text before it is split. */
+  readonly normalizer: "NFC" | undefined;
+  /** A piece that is in the vocabulary is one token, whatever the merges say (Llama 3). */
+  readonly ignoreMerges: boolean;
+  readonly bosId: number | undefined;
+  readonly eosId: number | undefined;
+  /** Ids after which generation stops. */
+  readonly endIds: ReadonlySet<number>;
+  /** Whether the model expects BOS before a prompt; encode never adds it. */
+  readonly addBos: boolean;
+}
+
+/** Control tokens that end a turn or a text in the families that we read; the model may emit any of them. */
+const endPieces = ["<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end_of_text|>", "<|eom_id|>"];
+
+/** EOS and the well-known end tokens that the vocabulary marks as special. */
+export function findEndIds(
+  pieces: readonly string[],
+  specialIds: ReadonlySet<number>,
+  eosId: number | undefined,
+): Set<number> {
+  const ids = new Set<number>();
+  if (eosId !== undefined) ids.add(eosId);
+  for (const id of specialIds) if (endPieces.includes(pieces[id])) ids.add(id);
+  return ids;
+}

@@ -1,0 +1,27 @@
+import { readdirSync } from "node:fs";
+import { defineConfig } from "vitest/config";
+
+const conditions = ["@veridraft/source"];
+
+/** One project per folder; a plain path would break when vitest is started inside a package. */
+const projects = (["packages", "apps"] as const).flatMap((parent) =>
+  readdirSync(new URL(`${parent}/`, import.meta.url)).map((name) => ({
+    extends: true as const,
+    test: {
+      name,
+      include: [`${parent}/${name}/test/**/*.test.ts`],
+      benchmark: { include: [`${parent}/${name}/bench/**/*.bench.ts`] },
+    },
+  })),
+);
+
+export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions, externalConditions: conditions } },
+  test: {
+    projects,
+    testTimeout: 30_000,
+    // Worker threads and child processes that tests start read the TypeScript sources, too.
+    execArgv: ["--conditions=@veridraft/source", "--import=tsx"],
+  },
+});
