@@ -112,7 +112,6 @@ export class LinearEncoder {
       while (terminals[node] < 0) node = parents[node];
       this.shorter[s] = terminals[node];
     }
-    console.log("nodes", used, totalBytes);
     this.edges = edges;
     this.terminals = terminals.slice(0, used);
   }
