@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 const conditions = ["@veridraft/source"];
 
 /** One project per folder; a plain path would break when vitest is started inside a package. */
-const projects = (["packages"] as const).flatMap((parent) =>
+const projects = (["packages", "apps"] as const).flatMap((parent) =>
   readdirSync(new URL(`${parent}/`, import.meta.url)).map((name) => ({
     extends: true as const,
     test: {

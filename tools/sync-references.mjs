@@ -7,7 +7,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 
 const check = process.argv.includes("--check");
-const folders = ["packages"].flatMap((parent) =>
+const folders = ["packages", "apps"].flatMap((parent) =>
   readdirSync(parent).map((name) => `${parent}/${name}`),
 );
 const folderOf = new Map(

@@ -3,12 +3,13 @@
  * whatever the drafter, the draft length or the batch.
  *
  * Words come from Philox4x32-10 with the seed as key and the counter (block, position, purpose, 0). Word n of a stream is lane n % 4 of block
- * n / 4; the noise of token id i is made from lane i % 4 of block 2^31 + i / 4. Both layouts are pinned by golden vectors: changing them changes
- * the text of every seed.
+ * n / 4; token noise has blocks of its own (see {@link TokenNoise}). Both layouts are pinned by golden vectors: changing them changes the text of
+ * every seed.
  */
 import { DegenerateDistributionError, InvalidArgumentError } from "./errors.ts";
 import { argmax } from "./kernels.ts";
 import { philox, roundKeys } from "./philox.ts";
+import { denseGumbel, sparseGumbel, TokenNoise } from "./token-noise.ts";
 
 /** What a draw decides. Streams of different purposes are independent. */
 export type Purpose = "sample" | "draft" | "accept";
@@ -59,21 +60,6 @@ export function createRng(seed: bigint | number): RngKey {
   return {
     at: (position, purpose) => new PhiloxStream(keys, position, purposes[purpose]),
   };
-}
-
-/** Index of the first block of token noise. */
-const noiseStart = 0x80000000 | 0;
-
-/**
- * noiseBound[clz32(~w)] is at least the noise of word w: with x = 1 - u, -ln(-ln(u)) <= -ln(x), and the leading zeros of ~w bound x from below.
- * Most tokens are dismissed by it without a logarithm.
- */
-const noiseBound = Float64Array.from({ length: 33 }, (_, zeros) => (zeros + 1) * Math.LN2);
-const largestNoise = noiseBound[32];
-
-/** Standard Gumbel noise of a word: -ln(-ln(u)) with u = (word + 1/2) / 2^32. */
-function noise(word: number): number {
-  return -Math.log(-Math.log(((word >>> 0) + 0.5) * 2 ** -32));
 }
 
 class PhiloxStream implements Rng {
@@ -128,57 +114,9 @@ class PhiloxStream implements Rng {
     if (logits[start] === -Infinity) {
       throw new DegenerateDistributionError(`gumbel: all ${logits.length} logits are masked`);
     }
-    return ids === null ? this.#dense(logits, start) : this.#sparse(logits, ids, start);
-  }
-
-  #noise(id: number): number {
-    this.#fill(id >>> 2);
-    return noise(this.#block[id & 3]);
-  }
-
-  #fill(block: number): void {
-    philox(noiseStart + block, this.#position, this.#purpose, 0, this.#keys, this.#block);
-  }
-
-  #dense(logits: ArrayLike<number>, start: number): number {
-    const block = this.#block;
-    let best = logits[start] + this.#noise(start);
-    let id = start;
-    for (let first = 0; first < logits.length; first += 4) {
-      const end = Math.min(first + 4, logits.length);
-      const floor = best - largestNoise;
-      let worth = false;
-      for (let i = first; i < end; i++) worth ||= logits[i] >= floor;
-      if (!worth) continue;
-      this.#fill(first >>> 2);
-      for (let i = first; i < end; i++) {
-        const word = block[i & 3];
-        if (logits[i] + noiseBound[Math.clz32(~word)] < best) continue;
-        const value = logits[i] + noise(word);
-        if (value > best || (value === best && i < id)) {
-          best = value;
-          id = i;
-        }
-      }
-    }
-    return id;
-  }
-
-  #sparse(logits: ArrayLike<number>, ids: ArrayLike<number>, start: number): number {
-    let best = logits[start] + this.#noise(ids[start]);
-    let id = ids[start];
-    let filled = -1;
-    for (let j = 0; j < logits.length; j++) {
-      if (logits[j] < best - largestNoise) continue;
-      if (filled !== ids[j] >>> 2) this.#fill((filled = ids[j] >>> 2));
-      const word = this.#block[ids[j] & 3];
-      if (logits[j] + noiseBound[Math.clz32(~word)] < best) continue;
-      const value = logits[j] + noise(word);
-      if (value > best || (value === best && ids[j] < id)) {
-        best = value;
-        id = ids[j];
-      }
-    }
-    return id;
+    const noise = new TokenNoise(this.#keys, this.#position, this.#purpose);
+    return ids === null
+      ? denseGumbel(noise, logits, start)
+      : sparseGumbel(noise, logits, ids, start);
   }
 }

@@ -1,8 +1,15 @@
 /** Opens model files. */
 import { availableParallelism } from "node:os";
+import { basename } from "node:path";
 import { InvalidArgumentError } from "@veridraft/core-probs";
+import {
+  type ChatTemplate,
+  chatTemplateFromGguf,
+  type Tokenizer,
+  tokenizerFromGguf,
+} from "@veridraft/tokenization";
 import { convertedModel, defaultCacheFolder } from "./convert.ts";
-import { type Gguf, readGguf } from "./gguf.ts";
+import { readGguf } from "./gguf.ts";
 import { llamaShape, type WeightFormat, weightFormats } from "./llama.ts";
 import { OnnxModel } from "./model.ts";
 import { selfTest, type SelfTest } from "./self-test.ts";
@@ -22,9 +29,17 @@ export interface LoadOptions {
 /** A running model and what was found out about it. */
 export interface LoadedModel extends SelfTest {
   readonly model: OnnxModel;
-  /** The file's header, for its tokenizer and chat template. */
-  readonly gguf: Gguf;
+  readonly tokenizer: Tokenizer;
+  /** Absent where the file has none. */
+  readonly chatTemplate?: ChatTemplate;
+  /** The name in the file, or the file's name. */
+  readonly name: string;
   readonly weights: WeightFormat;
+}
+
+/** Reads just the tokenizer of a GGUF file. @throws ModelFileError, UnsupportedError as {@link loadModel}. */
+export async function loadTokenizer(path: string): Promise<Tokenizer> {
+  return tokenizerFromGguf((await readGguf(path)).metadata);
 }
 
 /**
@@ -49,6 +64,9 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
   }
   const gguf = await readGguf(path);
   const shape = llamaShape(gguf);
+  const tokenizer = tokenizerFromGguf(gguf.metadata);
+  const chatTemplate = chatTemplateFromGguf(gguf.metadata);
+  const name = String(gguf.metadata.get("general.name") ?? basename(path, ".gguf"));
   const modelPath = await convertedModel(gguf, shape, weights, cacheFolder);
   const model = await OnnxModel.start({
     modelPath,
@@ -61,7 +79,7 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
     contextLength: shape.context,
   });
   try {
-    return { model, gguf, weights, ...(await selfTest(model)) };
+    return { model, tokenizer, chatTemplate, name, weights, ...(await selfTest(model)) };
   } catch (error) {
     await model.dispose();
     throw error;

@@ -21,7 +21,7 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-/** A model whose session runs in its own thread. */
+/** A model whose session runs in its own thread; the process ends after `dispose`. */
 export class OnnxModel implements LanguageModel<OnnxSequence> {
   readonly vocabSize: number;
   readonly contextLength: number;
@@ -38,11 +38,9 @@ export class OnnxModel implements LanguageModel<OnnxSequence> {
     worker.on("message", (answer: Answer) => {
       this.waiting.get(answer.call)?.resolve(answer);
       this.waiting.delete(answer.call);
-      if (this.waiting.size === 0) worker.unref();
     });
     worker.on("error", (error) => this.fail(error));
     worker.on("exit", () => this.fail(new Error("the model was disposed of")));
-    worker.unref();
   }
 
   /** Starts the thread and loads the model file. */
@@ -75,7 +73,6 @@ export class OnnxModel implements LanguageModel<OnnxSequence> {
     const call = this.calls++;
     return new Promise((resolve, reject) => {
       this.waiting.set(call, { resolve, reject });
-      this.worker.ref();
       this.worker.postMessage({ op: "forward", call, ...request } satisfies ForwardCall);
     });
   }

@@ -92,7 +92,7 @@ export class LinearEncoder {
     const parents = new Int32Array(257 + totalBytes);
     const terminals = new Int32Array(257 + totalBytes).fill(-1);
     const nodes = new Int32Array(symbols);
-    const edges = new PairTable(totalBytes);
+    const edges = new PairTable(totalBytes >> 2);
     for (let byte = 0; byte < 256; byte++) terminals[byte + 1] = byte;
     let used = 257;
     for (let s = 256; s < symbols; s++) {

@@ -1,9 +1,10 @@
 /** A map from two non-negative integers to one, as an open-addressing hash table in a single Int32Array. */
 export class PairTable {
-  private readonly slots: Int32Array; // [capacity, 3]: first, second, value; first = -1 where empty
-  private readonly mask: number;
+  private slots: Int32Array; // [capacity, 3]: first, second, value; first = -1 where empty
+  private mask: number;
+  private size = 0;
 
-  /** Room for `entries` pairs at a load of one half or less. */
+  /** Starts with room for `entries` pairs and grows as needed. */
   constructor(entries: number) {
     const capacity = 2 ** Math.ceil(Math.log2(2 * Math.max(entries, 8)));
     this.slots = new Int32Array(3 * capacity).fill(-1);
@@ -12,32 +13,41 @@ export class PairTable {
 
   /** The value of (first, second), or -1. */
   get(first: number, second: number): number {
-    const { slots, mask } = this;
-    let slot = hash(first, second) & mask;
-    for (;;) {
-      const at = 3 * slot;
-      const key = slots[at];
-      if (key === first && slots[at + 1] === second) return slots[at + 2];
-      if (key === -1) return -1;
-      slot = (slot + 1) & mask;
-    }
+    const { slots } = this;
+    const at = this.find(first, second);
+    return slots[at] < 0 ? -1 : slots[at + 2];
   }
 
   /** Adds (first, second) -> value unless the pair is there; returns the value that holds. */
   add(first: number, second: number, value: number): number {
+    const at = this.find(first, second);
+    if (this.slots[at] >= 0) return this.slots[at + 2];
+    this.slots[at] = first;
+    this.slots[at + 1] = second;
+    this.slots[at + 2] = value;
+    if (2 * ++this.size > this.mask) this.grow();
+    return value;
+  }
+
+  /** Index of the pair's slot, or of the empty slot where it belongs; at least half of the slots are empty. */
+  private find(first: number, second: number): number {
     const { slots, mask } = this;
     let slot = hash(first, second) & mask;
     for (;;) {
       const at = 3 * slot;
       const key = slots[at];
-      if (key === first && slots[at + 1] === second) return slots[at + 2];
-      if (key === -1) {
-        slots[at] = first;
-        slots[at + 1] = second;
-        slots[at + 2] = value;
-        return value;
-      }
+      if (key === -1 || (key === first && slots[at + 1] === second)) return at;
       slot = (slot + 1) & mask;
+    }
+  }
+
+  private grow(): void {
+    const old = this.slots;
+    this.slots = new Int32Array(2 * old.length).fill(-1);
+    this.mask = 2 * this.mask + 1;
+    for (let from = 0; from < old.length; from += 3) {
+      if (old[from] >= 0)
+        this.slots.set(old.subarray(from, from + 3), this.find(old[from], old[from + 1]));
     }
   }
 }

@@ -32,7 +32,7 @@ export interface Open {
   tokenizerSha256: string;
   /** All ids committed so far, uint32 little-endian: the prompt, or prompt and text where a lost stream is opened again. */
   ids: Uint8Array;
-  /** none, prompt-lookup, suffix, recycling or model. Empty: the server's own. */
+  /** prompt-lookup, suffix, recycling or model, as far as the server offers it. Empty: the server's own. */
   drafter: string;
   sampling?: Sampling | undefined;
 }
@@ -40,23 +40,23 @@ export interface Open {
 export interface Propose {
   /** Ids committed since the last request, uint32 little-endian. */
   commit: Uint8Array;
-  /** What the verification of the last proposal showed; absent in the first request. */
+  /** What the round of the last request showed, with that request's last token as root; absent in the first request. */
   feedback?:
     | Feedback
     | undefined;
-  /** Most nodes of the answer. */
+  /** Most nodes of the answer, 1 to 64. */
   budget: number;
   /** Echoed in the answer; answers to older rounds are dropped. */
   round: number;
 }
 
 export interface Feedback {
-  /** The verified nodes: ids and parents (as in Proposal), a prefix-closed part of the last proposal in its order. */
+  /** The verified nodes, parents before children: ids and parents as in Proposal. Mostly a part of the last proposal. */
   tokens: Uint8Array;
   parents: Uint8Array;
-  /** The accepted path, uint32 little-endian node indices. */
+  /** The accepted path from the root down: node indices, uint32 little-endian. */
   path: Uint8Array;
-  /** [1 + nodes, k] uint32 little-endian: the target's likeliest next ids after the root and after each node. k as Opened asked. */
+  /** [1 + nodes, k] int32 little-endian: the target's likeliest next ids after the root and after each node, -1 where it has fewer. k as Opened asked. */
   successors: Uint8Array;
 }
 
@@ -79,7 +79,7 @@ export interface Proposal {
   parents: Uint8Array;
   /** float32 little-endian, in [0, 1]. */
   confidences: Uint8Array;
-  /** One law a node where tokens were drawn; empty where they were chosen. The law is the one actually drawn from. */
+  /** Empty where all tokens were chosen. Otherwise one a node: the law that its token was drawn from, or one without ids for a chosen token. */
   laws: SparseLaw[];
 }
 

@@ -1,0 +1,24 @@
+import { loadTokenizer } from "@veridraft/engine-onnx";
+import { z } from "zod";
+import { modelOptions } from "./options.ts";
+
+export const tokenizeOptions = modelOptions.omit({ weights: true }).extend({
+  json: z.boolean().default(false).describe("one JSON object on stdout and nothing else"),
+});
+
+/** `veridraft tokenize`. */
+export async function tokenize(
+  text: string,
+  flags: z.output<typeof tokenizeOptions>,
+): Promise<void> {
+  const tokenizer = await loadTokenizer(flags.model);
+  const ids = Array.from(tokenizer.encode(text));
+  const pieces = ids.map((id) => tokenizer.piece(id));
+  if (flags.json) {
+    process.stdout.write(`${JSON.stringify({ ids, pieces })}\n`);
+    return;
+  }
+  ids.forEach((id, i) => {
+    process.stdout.write(`${String(id).padStart(6)}  ${JSON.stringify(pieces[i])}\n`);
+  });
+}

@@ -1,0 +1,97 @@
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+
+const bin = fileURLToPath(new URL("../bin/veridraft.mjs", import.meta.url));
+
+function run(...args: string[]): { code: number | null; out: string; err: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [bin, ...args], {
+    encoding: "utf8",
+    timeout: 60_000,
+  });
+  return { code: status, out: stdout, err: stderr };
+}
+
+describe("veridraft generate", () => {
+  it(
+    "gives the same text for a seed whatever drafts it, as one JSON object",
+    { timeout: 200_000 },
+    () => {
+      const texts = ["none", "suffix", "recycling", "prompt-lookup"].map((drafter) => {
+        const { code, out } = run(
+          ...[
+            "generate",
+            "Tell me a story.",
+            "--temperature",
+            "0.8",
+            "--top-p",
+            "0.9",
+            "--seed",
+            "5",
+          ],
+          ...["--max-tokens", "32", "--json", "--drafter", drafter],
+        );
+        expect(code).toBe(0);
+        return JSON.parse(out);
+      });
+      for (const result of texts) {
+        expect(result).toMatchObject({
+          text: texts[0].text,
+          tokens: texts[0].tokens,
+          finishReason: "length",
+          usage: { completionTokens: 32 },
+          seed: 5,
+        });
+        expect(result.logProbs).toHaveLength(32);
+      }
+      expect(texts[0].stats).toMatchObject({ drafter: "none", rounds: 31, proposed: 0 });
+    },
+  );
+
+  it("ends before a stop string and streams text", { timeout: 60_000 }, () => {
+    const { code, out } = run("generate", "The capital of France is", "--raw", "--stop", ".");
+    expect({ code, out }).toEqual({ code: 0, out: " Paris\n" });
+  });
+
+  it.each([
+    [["--top-p", "2"], "--top-p: Too big: expected number to be <=1, got 2"],
+    [["--temperature", "-1"], "--temperature: Too small: expected number to be >=0, got -1"],
+    [
+      ["--drafter", "oracle"],
+      '--drafter: Invalid option: expected one of "none"|"prompt-lookup"|"suffix"|"recycling"|"model", got oracle',
+    ],
+    [["--drafter", "model"], "--drafter model needs --draft-model FILE"],
+    [["--nonsense"], "unknown option '--nonsense'"],
+  ])("refuses %j with exit code 2", (flags, sentence) => {
+    const { code, out, err } = run("generate", "x", ...flags);
+    expect({ code, out, err }).toEqual({ code: 2, out: "", err: `veridraft: ${sentence}\n` });
+  });
+
+  it("refuses a missing file with exit code 1", () => {
+    const { code, err } = run("generate", "x", "--model", "/none.gguf");
+    expect(code).toBe(1);
+    expect(err).toMatch(/^veridraft: readGguf: cannot open \/none\.gguf: ENOENT[^\n]*\n$/);
+  });
+});
+
+describe("veridraft tokenize and score", () => {
+  it("prints ids and pieces", () => {
+    expect(JSON.parse(run("tokenize", "Hello world", "--json").out)).toEqual({
+      ids: [19_556, 905],
+      pieces: ["Hello", " world"],
+    });
+  });
+
+  it("prints log-probabilities that add up", { timeout: 60_000 }, () => {
+    const { tokens, total, mean, perplexity } = JSON.parse(
+      run("score", "The capital of France is Paris.", "--json").out,
+    );
+    const sum = tokens
+      .slice(1)
+      .reduce((all: number, { logProb }: { logProb: number }) => all + logProb, 0);
+    expect(tokens[0].logProb).toBeNull();
+    expect(total).toBeCloseTo(sum, 9);
+    expect(perplexity).toBeCloseTo(Math.exp(-mean), 9);
+    expect(perplexity).toBeLessThan(30);
+  });
+});

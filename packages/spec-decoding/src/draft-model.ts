@@ -1,0 +1,122 @@
+/**
+ * Draft model: a smaller model with the same vocabulary proposes a chain.
+ *
+ * Leviathan, Kalman, Matias, "Fast Inference from Transformers via Speculative Decoding", 2022, arXiv:2211.17192 (the approximation model M_q);
+ * the seeded coupling is Gumbel-max sampling with common noise, as in Daliri, Musco, Suresh, "Coupling without Communication and Drafter-Invariant
+ * Speculative Decoding", 2024, arXiv:2408.07978.
+ *
+ * seeded (and greedy): x_t = argmax(ln q + g_t) with the noise g_t that the target uses at position t; no law is given.
+ * optimal: x_t ~ q_t truncated to its 256 likeliest tokens and renormalized; exactly this law is given with the token.
+ *
+ * Departures: the truncation, so that a law is small on the wire; exact, since the law given is the law drawn from.
+ */
+import {
+  type Distribution,
+  InvalidArgumentError,
+  type LanguageModel,
+  probabilityOf,
+  processLogits,
+  resolveSampling,
+  row,
+  sample,
+  sampleGumbel,
+  type Sampling,
+  type Sequence,
+  truncateLaw,
+} from "@veridraft/core-probs";
+import type { Drafter, DraftLaw } from "./drafter.ts";
+import { chain } from "./tree.ts";
+import type { Coupling } from "./verifier.ts";
+
+/** Most tokens of a law that is handed to the verifier. */
+const lawSize = 256;
+
+export interface DraftModelOptions {
+  /** Usually that of the target: acceptance is highest when both laws are warped alike. Default greedy. */
+  readonly sampling?: Partial<Sampling>;
+  /** Must be that of the generation. Default "seeded". */
+  readonly coupling?: Coupling;
+}
+
+/**
+ * Opens a sequence of the draft model. Its cache keeps in step with the committed ids: what was drafted and accepted is not run again.
+ *
+ * @throws InvalidArgumentError for a sampling out of range.
+ */
+export async function createDraftModel(
+  model: LanguageModel,
+  options: DraftModelOptions = {},
+): Promise<Drafter> {
+  const sampling = resolveSampling(options.sampling);
+  const drawn = options.coupling === "optimal" && sampling.temperature > 0;
+  const cache = new FollowingCache(await model.open());
+  return {
+    name: "draft-model",
+    successors: 0,
+    async propose({ ids, budget, key, signal }) {
+      const text = Array.from(ids);
+      const tokens: number[] = [];
+      const laws: DraftLaw[] = [];
+      const confidences: number[] = [];
+      // The last drafted token is never run: the draft's context need not hold it.
+      const count = Math.min(budget, model.contextLength - ids.length + 1);
+      while (tokens.length < count) {
+        const logits = await cache.logitsAfter(text, signal);
+        let law: Distribution = processLogits(logits, sampling, text);
+        if (drawn) law = truncateLaw(law, lawSize);
+        const token = drawn
+          ? sample(law, key.at(text.length, "draft"))
+          : sampleGumbel(law, key.at(text.length, "sample"));
+        tokens.push(token);
+        laws.push(drawn ? law : null);
+        confidences.push(Math.min(1, probabilityOf(law, token)));
+        text.push(token);
+      }
+      return chain(tokens, confidences, laws);
+    },
+    observe() {},
+    dispose() {
+      cache.dispose();
+    },
+  };
+}
+
+/** A sequence that runs only what it has not run before. Disposed during a forward, it waits for its end. */
+class FollowingCache {
+  readonly #sequence: Sequence;
+  readonly #ids: number[] = [];
+  #running = false;
+  #disposed = false;
+
+  constructor(sequence: Sequence) {
+    this.#sequence = sequence;
+  }
+
+  /** Logits of the token after `text`. */
+  async logitsAfter(text: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
+    if (this.#disposed) throw new InvalidArgumentError("draft-model: the drafter is disposed");
+    let common = 0;
+    const most = Math.min(this.#ids.length, text.length - 1);
+    while (common < most && this.#ids[common] === text[common]) common++;
+    if (common < this.#ids.length) {
+      this.#sequence.truncate(common);
+      this.#ids.length = common;
+    }
+    const fresh = text.slice(common);
+    this.#running = true;
+    try {
+      const logits = await this.#sequence.forward(fresh, { rows: "last", signal });
+      this.#sequence.commit(fresh.length);
+      this.#ids.push(...fresh);
+      return row(logits, 0);
+    } finally {
+      this.#running = false;
+      if (this.#disposed) this.#sequence.dispose();
+    }
+  }
+
+  dispose(): void {
+    if (!this.#disposed && !this.#running) this.#sequence.dispose();
+    this.#disposed = true;
+  }
+}

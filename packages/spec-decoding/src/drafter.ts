@@ -1,0 +1,48 @@
+import type { Distribution, RngKey } from "@veridraft/core-probs";
+import type { DraftTree } from "./tree.ts";
+
+/** What a drafter sees when it is asked. */
+export interface DraftContext {
+  /** All committed ids, prompt first; the last one is the root, whose successor is wanted. Grows by appending only between two calls. */
+  readonly ids: ArrayLike<number>;
+  /** Most nodes that may be proposed, at least 1. */
+  readonly budget: number;
+  /** The streams of the generation; a node that would stand at absolute position t draws from `key.at(t, …)`. */
+  readonly key: RngKey;
+  readonly signal?: AbortSignal;
+}
+
+/** What became of a proposal. */
+export interface DraftResult {
+  /**
+   * The tree as it was verified: a prefix-closed part of the proposal, in its order. Where the proposal was empty, or none was asked for, it may hold
+   * one node that the loop guessed.
+   */
+  readonly tree: DraftTree;
+  /** The accepted path, as node indices of `tree` from the root down. */
+  readonly path: ArrayLike<number>;
+  /**
+   * [1 + nodes, successors] row-major: the target's likeliest next ids after the root (row 0) and after node i (row i + 1), best first.
+   * -1 where a row has fewer unmasked tokens; empty where the drafter asked for none.
+   */
+  readonly successors: Int32Array;
+}
+
+/**
+ * Proposes what the target may say next, for one generation. A drafter never affects what is generated, only how fast; state that outlives a
+ * generation is passed to the function that makes one.
+ */
+export interface Drafter {
+  readonly name: string;
+  /** How many of the target's likeliest ids `observe` wants per row; 0 for none. */
+  readonly successors: number;
+  /** A tree of at most `budget` nodes; an empty one where there is nothing to say. */
+  propose(context: DraftContext): Promise<DraftTree>;
+  /** Called once after each round, also after those in which it was not asked or failed. */
+  observe(result: DraftResult): void;
+  /** Ends the generation: frees what it holds. A proposal may be under way when its generation is aborted. Calling it again does nothing. */
+  dispose(): void;
+}
+
+/** The law a node was drawn from; null for a node that was chosen and not drawn. */
+export type DraftLaw = Distribution | null;

@@ -1,0 +1,105 @@
+import {
+  ContextLengthError,
+  type Distribution,
+  InvalidArgumentError,
+  type LanguageModel,
+  logProbabilityOf,
+  logSumExp,
+  resolveSampling,
+  type RngKey,
+  type Sampling,
+  topK,
+} from "@veridraft/core-probs";
+import type { Drafter } from "./drafter.ts";
+import type { ScheduleOptions } from "./schedule.ts";
+import type { Coupling } from "./verifier.ts";
+
+/** Options of `generate`. */
+export interface GenerateOptions extends ScheduleOptions {
+  /** The streams of the generation: `createRng(seed)`. */
+  readonly key: RngKey;
+  /** Most tokens of text, at least 1; the context ends it earlier. Default 256. */
+  readonly maxTokens?: number;
+  /** Text ends before the first of these ids. Default none. */
+  readonly stopIds?: readonly number[];
+  /** Fields that differ from greedy decoding. */
+  readonly sampling?: Partial<Sampling>;
+  /** Of this generation only, disposed at its end; null drafts nothing. Default null. */
+  readonly drafter?: Drafter | null;
+  /** Default "seeded". */
+  readonly coupling?: Coupling;
+  /** Reports log-probs with this many of the likeliest alternatives, at least 0. Absent: none. */
+  readonly logProbs?: number;
+  /** Ends the generation: the call for the next step rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** The options that the loop itself reads, complete and checked. */
+export interface Settings {
+  readonly limit: number;
+  readonly stopIds: ReadonlySet<number>;
+  readonly sampling: Sampling;
+  readonly coupling: Coupling;
+  readonly logProbs: number | null;
+}
+
+/** Fills in defaults. @throws InvalidArgumentError for options out of range; ContextLengthError where the prompt leaves no room. */
+export function settle(
+  model: LanguageModel,
+  prompt: ArrayLike<number>,
+  options: GenerateOptions,
+): Settings {
+  const { maxTokens = 256, stopIds = [], coupling = "seeded", logProbs = null } = options;
+  if (!Number.isInteger(maxTokens) || maxTokens < 1) {
+    throw invalid("maxTokens must be an integer of at least 1", maxTokens);
+  }
+  if (logProbs !== null && (!Number.isInteger(logProbs) || logProbs < 0)) {
+    throw invalid("logProbs must be an integer of at least 0", logProbs);
+  }
+  if (coupling !== "seeded" && coupling !== "optimal") {
+    throw invalid('coupling must be "seeded" or "optimal"', coupling);
+  }
+  if (prompt.length === 0) throw new InvalidArgumentError("generate: the prompt has no ids");
+  const room = model.contextLength - prompt.length;
+  if (room < 1) {
+    throw new ContextLengthError(
+      `generate: a prompt of ${prompt.length} ids leaves no room in a context of ${model.contextLength}`,
+    );
+  }
+  return {
+    limit: Math.min(maxTokens, room),
+    stopIds: new Set(stopIds),
+    sampling: resolveSampling(options.sampling),
+    coupling,
+    logProbs,
+  };
+}
+
+function invalid(rule: string, value: unknown): InvalidArgumentError {
+  return new InvalidArgumentError(`generate: ${rule}, got ${String(value)}`);
+}
+
+/** Natural logs of a token's probability. */
+export interface TokenLogProb {
+  /** Under the model's own law: no penalties, temperature 1, no truncation. */
+  readonly raw: number;
+  /** Under the law it was drawn from; 0 in greedy decoding. */
+  readonly processed: number;
+  /** The likeliest tokens of the raw law, best first, with their raw log-probs. */
+  readonly top: readonly { readonly id: number; readonly logProb: number }[];
+}
+
+/** Log-probs of a token from the target's logits and processed law before it. */
+export function tokenLogProb(
+  logits: Float32Array,
+  law: Distribution,
+  token: number,
+  top: number,
+): TokenLogProb {
+  const total = logSumExp(logits);
+  return {
+    raw: logits[token] - total,
+    processed: logProbabilityOf(law, token),
+    top: Array.from(topK(logits, top), (id) => ({ id, logProb: logits[id] - total })),
+  };
+}

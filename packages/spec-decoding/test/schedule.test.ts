@@ -1,0 +1,184 @@
+import {
+  Calibration,
+  chain,
+  chooseLength,
+  chooseNodes,
+  costOf,
+  createSchedule,
+  type DraftTree,
+} from "@veridraft/spec-decoding";
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+
+const flat = [0, 1, 1, 1];
+
+describe("chooseLength", () => {
+  // (a, c) -> g of the baselines: drafting a token costs c forwards of the target, whose cost does not depend on its rows.
+  test.each([
+    [0.7, 0.1, 4],
+    [0.8, 0.05, 8],
+    // 1.5 / 1.2 = 1.75 / 1.4: a tie with 2, which the baselines name.
+    [0.5, 0.2, 1],
+  ])("acceptance %f, draft cost %f: %i tokens", (acceptance, draftMs, length) => {
+    expect(chooseLength(acceptance, draftMs, flat, 16)).toBe(length);
+  });
+
+  test("0 where drafting does not pay", () => {
+    expect(chooseLength(0.1, 0.5, flat, 16)).toBe(0);
+    expect(chooseLength(0.5, 0, flat, 16, 5)).toBe(0);
+    expect(chooseLength(0.5, 0, flat, 0)).toBe(0);
+  });
+});
+
+test("costOf: one row costs what two do, the end of the table goes on as a line", () => {
+  const costs = [0, 4, 5, 7, 10];
+  expect([1, 2, 3, 4, 5, 7].map((rows) => costOf(costs, rows))).toEqual([5, 5, 7, 10, 13, 19]);
+});
+
+/** Flat up to two rows, 2 ms for each further one. */
+const steep = [0, 10, 10, 12, 14, 16, 18];
+
+const choose = (probabilities: number[], parents: number[], draftMs = 0) => {
+  const tree = {
+    ...chain(
+      parents,
+      parents.map(() => 1),
+    ),
+    parents: Int32Array.from(parents),
+  };
+  return [...chooseNodes(tree, probabilities, steep, draftMs)];
+};
+
+const rate = (sum: number, count: number) => (1 + sum) / costOf(steep, 1 + count);
+
+describe("chooseNodes", () => {
+  test("worked by hand: a chain of .5", () => {
+    // Tokens a ms: 1.5 / 10 = .15, 1.75 / 12 = .146.
+    expect(choose([0.5, 0.5, 0.5], [-1, 0, 1])).toEqual([0]);
+    // With 10 ms already spent: 1.5 / 20 = .075, 1.75 / 22 = .0795, 1.875 / 24 = .0781.
+    expect(choose([0.5, 0.5, 0.5], [-1, 0, 1], 10)).toEqual([0, 1]);
+  });
+
+  test("takes the largest products, wherever they are", () => {
+    // Products .9, .05, .81, .729: tokens a ms .19, then 2.71 / 12 = .226, 3.439 / 14 = .246, 3.489 / 16 = .218.
+    expect(choose([0.9, 0.05, 0.9, 0.9], [-1, -1, 0, 2])).toEqual([0, 2, 3]);
+  });
+
+  test("at least one node where there is one", () => {
+    expect(choose([0], [-1])).toEqual([0]);
+    expect(choose([], [])).toEqual([]);
+  });
+
+  test("always prefix-closed and the best number of best nodes", () => {
+    const node = fc.record({
+      parent: fc.nat(),
+      probability: fc.double({ min: 0, max: 1, noNaN: true }),
+    });
+    fc.assert(
+      fc.property(fc.array(node, { minLength: 1, maxLength: 10 }), (nodes) => {
+        const parents = nodes.map(({ parent }, i) => (parent % (i + 1)) - 1);
+        const chosen = choose(
+          nodes.map(({ probability }) => probability),
+          parents,
+        );
+        for (const i of chosen) expect(parents[i] < 0 || chosen.includes(parents[i])).toBe(true);
+        const products: number[] = [];
+        parents.forEach((parent, i) =>
+          products.push(nodes[i].probability * (parent < 0 ? 1 : products[parent])),
+        );
+        const best = products.toSorted((a, b) => b - a);
+        const rates = best.map((_, i) =>
+          rate(
+            best.slice(0, i + 1).reduce((a, b) => a + b),
+            i + 1,
+          ),
+        );
+        const reached = rate(
+          chosen.reduce((sum, i) => sum + products[i], 0),
+          chosen.length,
+        );
+        expect(reached).toBeCloseTo(Math.max(...rates), 12);
+      }),
+    );
+  });
+});
+
+describe("Calibration", () => {
+  test("starts with the drafter's word and moves to what is measured", () => {
+    const calibration = new Calibration();
+    expect(calibration.probability(0.93)).toBeCloseTo(0.925, 12);
+    expect(calibration.acceptance).toBeCloseTo(0.6, 12);
+    const tree = chain([1, 2, 3], [0.93, 0.93, 0.1]);
+    for (let round = 0; round < 200; round++) calibration.observe(tree, [0]);
+    // The first was accepted, the second rejected, the third never tested.
+    expect(calibration.probability(0.93)).toBeCloseTo(0.5, 1);
+    expect(calibration.probability(0.1)).toBeCloseTo(0.125, 12);
+    expect(calibration.acceptance).toBeCloseTo(0.5, 1);
+  });
+
+  test("follows a change", () => {
+    const calibration = new Calibration();
+    const tree = chain([1], [0.5]);
+    for (let round = 0; round < 5000; round++) calibration.observe(tree, []);
+    for (let round = 0; round < 1000; round++) calibration.observe(tree, [0]);
+    expect(calibration.probability(0.5)).toBeGreaterThan(0.75);
+  });
+});
+
+const chosen = (size: number, confidence: number): DraftTree =>
+  chain(new Int32Array(size).fill(1), new Float32Array(size).fill(confidence));
+
+describe("createSchedule", () => {
+  const law = { ids: Int32Array.of(1), probs: Float32Array.of(1) };
+  const drawn = (size: number): DraftTree =>
+    chain(
+      new Int32Array(size).fill(1),
+      new Float32Array(size).fill(0.5),
+      Array.from({ length: size }, () => law),
+    );
+  const dear = Array.from({ length: 20 }, (_, rows) => 10 + 4 * Math.max(0, rows - 2));
+
+  test("a fixed number is neither trimmed nor changed", () => {
+    const schedule = createSchedule({ numSpeculativeTokens: 6, costs: dear });
+    const tree = chosen(6, 0.01);
+    expect(schedule.budget()).toBe(6);
+    expect(schedule.select(tree, 0)).toBe(tree);
+    expect(createSchedule().budget()).toBe(4);
+  });
+
+  test("chosen nodes: a free drafter fills the tree, what does not pay is left out", () => {
+    const schedule = createSchedule({ costs: dear });
+    expect(schedule.budget()).toBeLessThan(16);
+    const tree = schedule.select(chosen(4, 0.1), 0);
+    expect(tree.tokens).toHaveLength(1);
+    schedule.observe({ tree, path: [], drafted: 4, draftMs: 0.01 });
+    expect(schedule.budget()).toBe(16);
+    expect(
+      createSchedule({ costs: dear, maxTreeNodes: 5 }).select(chosen(4, 0.97), 0).tokens,
+    ).toHaveLength(4);
+  });
+
+  test("drawn nodes: never trimmed, their number follows acceptance and the drafter's cost", () => {
+    const schedule = createSchedule({ costs: Array.from({ length: 20 }, () => 10) });
+    const tree = drawn(8);
+    expect(schedule.select(tree, 0)).toBe(tree);
+    for (let i = 0; i < 100; i++) {
+      schedule.observe({ tree, path: [0, 1, 2, 3, 4, 5, 6, 7], drafted: 8, draftMs: 8 });
+    }
+    expect(schedule.budget()).toBe(16);
+    for (let i = 0; i < 500; i++) schedule.observe({ tree, path: [], drafted: 8, draftMs: 80 });
+    const asked = Array.from({ length: 32 }, () => schedule.budget());
+    expect(asked.filter((budget) => budget === 0)).toHaveLength(30);
+    expect(asked.filter((budget) => budget === 1)).toHaveLength(2);
+  });
+
+  test("errors", () => {
+    expect(() => createSchedule({ numSpeculativeTokens: 0 })).toThrow(
+      "createSchedule: numSpeculativeTokens: ",
+    );
+    expect(() => createSchedule({ costs: [0, 1] })).toThrow(
+      "createSchedule: costs must hold at least 3 entries",
+    );
+    expect(() => createSchedule({ costs: [0, 1, -2] })).toThrow("got 0 1 -2");
+  });
+});
