@@ -31,7 +31,8 @@ function sync(file, references) {
 for (const folder of folders) {
   const { dependencies = {} } = JSON.parse(readFileSync(`${folder}/package.json`, "utf8"));
   const references = Object.keys(dependencies)
-    .filter((name) => folderOf.has(name))
+    // An app is compiled with the app that imports it: apps emit nothing that could be referenced.
+    .filter((name) => folderOf.get(name)?.startsWith("packages/"))
     .map((name) => `../../${folderOf.get(name)}`);
   sync(`${folder}/tsconfig.json`, references.toSorted());
 }

@@ -1,9 +1,11 @@
 import type { TextStep, TextSummary, TokenLogProb } from "@veridraft/spec-decoding";
 import { drawSeed, openLocal } from "./local.ts";
 import type { GenerateFlags } from "./options.ts";
+import { generateRemote, reasonOf, withVerifier } from "./remote.ts";
 
 /** `veridraft generate`. */
 export async function generate(prompt: string, flags: GenerateFlags): Promise<void> {
+  if (flags.verifier !== undefined) return generateAt(flags.verifier, prompt, flags);
   const local = await openLocal(flags);
   const abort = new AbortController();
   process.once("SIGINT", () => abort.abort());
@@ -29,6 +31,31 @@ export async function generate(prompt: string, flags: GenerateFlags): Promise<vo
   } finally {
     await local.dispose();
   }
+}
+
+/** The same by a verifier server. */
+async function generateAt(address: string, prompt: string, flags: GenerateFlags): Promise<void> {
+  const abort = new AbortController();
+  process.once("SIGINT", () => abort.abort());
+  const seed = flags.seed ?? drawSeed();
+  const input = flags.raw ? prompt : [{ role: "user" as const, content: prompt }];
+  const show = (text: string): void => {
+    if (!flags.json) process.stdout.write(text);
+  };
+  const { text, ids, logProbs, finished } = await withVerifier(address, (client) =>
+    generateRemote(client, input, flags, seed, show, abort.signal),
+  );
+  if (!flags.json) {
+    process.stdout.write("\n");
+    return;
+  }
+  const { rounds, proposed, accepted, meanAcceptanceLength, drafter } = finished.stats ?? {};
+  const { tokensPerSecond, usage } = finished;
+  const stats = { rounds, proposed, accepted, meanAcceptanceLength, drafter, tokensPerSecond };
+  const finishReason = reasonOf(finished);
+  process.stdout.write(
+    `${JSON.stringify({ text, tokens: ids, logProbs, finishReason, usage, stats, seed })}\n`,
+  );
 }
 
 /** Runs a generation to its end and returns the summary. */

@@ -13,8 +13,6 @@ import {
   SuffixStore,
   type TextStep,
   type TextSummary,
-  TR_TREE_80,
-  treeFromChildCounts,
 } from "@veridraft/spec-decoding";
 import type { ChatMessage } from "@veridraft/tokenization";
 import type { GenerateFlags } from "./options.ts";
@@ -30,9 +28,6 @@ export interface Local {
   ): AsyncGenerator<TextStep, TextSummary, void>;
   dispose(): Promise<void>;
 }
-
-/** A chain of eight: what a model that is exact for chains only verifies of token recycling. */
-const chainTemplate = treeFromChildCounts(Array.from({ length: 8 }, () => [1]));
 
 /** A seed for a generation that was given none. */
 export function drawSeed(): number {
@@ -67,7 +62,7 @@ export async function openLocal(
       case "suffix":
         return createSuffixDrafter(store);
       case "recycling":
-        return createTokenRecycling(matrix, target.exactTrees ? TR_TREE_80 : chainTemplate);
+        return createTokenRecycling(matrix);
       case "model":
         return createDraftModel((draft as LoadedModel).model, {
           sampling: samplingOf(each),
@@ -85,6 +80,7 @@ export async function openLocal(
         stop: each.stop,
         drafter: await createDrafter(each),
         coupling: each.coupling,
+        branching: target.exactTrees,
         costs: target.costs,
         numSpeculativeTokens: each.numSpeculativeTokens,
         logProbs: each.logprobs ?? (each.json ? 0 : undefined),

@@ -1,10 +1,11 @@
-/** veridraft: generate, chat, score, tokenize and a demonstration, from the terminal. */
+/** veridraft: generate, chat, score, tokenize, serve and a demonstration, from the terminal. */
 import { isProbsError } from "@veridraft/core-probs";
 import { Command, CommanderError } from "commander";
 import { chat } from "./chat.ts";
 import { demo } from "./demo.ts";
 import { generate } from "./generate.ts";
 import { addFlags, generateOptions, modelOptions, parseFlags } from "./options.ts";
+import { serveCommand } from "./serve.ts";
 import { score, scoreOptions } from "./score.ts";
 import { tokenize, tokenizeOptions } from "./tokenize.ts";
 
@@ -30,6 +31,7 @@ addFlags(program.command("tokenize").argument("<text>"), tokenizeOptions)
 addFlags(program.command("demo").argument("[prompt]"), modelOptions)
   .description("answers three prompts with and without speculation and compares")
   .action((prompt: string | undefined, flags) => demo(prompt, parseFlags(modelOptions, flags)));
+program.addCommand(serveCommand());
 
 try {
   await program.parseAsync();

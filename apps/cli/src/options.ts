@@ -65,6 +65,7 @@ export const generateOptions = modelOptions.extend({
     .max(64)
     .optional()
     .describe("report log-probabilities and this many alternatives"),
+  verifier: z.string().min(1).optional().describe("host:port of a verifier server that generates"),
   json: z.boolean().default(false).describe("one JSON object on stdout and nothing else"),
 });
 export type GenerateFlags = z.output<typeof generateOptions>;

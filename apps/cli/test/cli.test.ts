@@ -12,25 +12,15 @@ function run(...args: string[]): { code: number | null; out: string; err: string
   return { code: status, out: stdout, err: stderr };
 }
 
+const sampled = "--temperature 0.8 --top-p 0.9 --seed 5 --max-tokens 32 --json".split(" ");
+
 describe("veridraft generate", () => {
   it(
     "gives the same text for a seed whatever drafts it, as one JSON object",
     { timeout: 200_000 },
     () => {
       const texts = ["none", "suffix", "recycling", "prompt-lookup"].map((drafter) => {
-        const { code, out } = run(
-          ...[
-            "generate",
-            "Tell me a story.",
-            "--temperature",
-            "0.8",
-            "--top-p",
-            "0.9",
-            "--seed",
-            "5",
-          ],
-          ...["--max-tokens", "32", "--json", "--drafter", drafter],
-        );
+        const { code, out } = run("generate", "Tell me a story.", ...sampled, "--drafter", drafter);
         expect(code).toBe(0);
         return JSON.parse(out);
       });

@@ -78,7 +78,7 @@ export function denseGumbel(noise: TokenNoise, logits: ArrayLike<number>, start:
     const bound = noise.bound(first);
     if (max + bound < best) continue;
     for (let id = first; id < end; id++) {
-      if (logits[id] + bound < best || logits[id] === -Infinity) continue;
+      if (logits[id] + bound < best) continue;
       const value = logits[id] + noise.of(id);
       if (value > best || (value === best && id < winner)) {
         best = value;
@@ -99,7 +99,7 @@ export function sparseGumbel(
   let winner = ids[start];
   let best = logits[start] + noise.of(winner);
   for (let j = 0; j < logits.length; j++) {
-    if (logits[j] + largest[32] < best || logits[j] === -Infinity) continue;
+    if (logits[j] + largest[32] < best) continue;
     const id = ids[j];
     if (logits[j] + noise.bound(id) < best) continue;
     const value = logits[j] + noise.of(id);

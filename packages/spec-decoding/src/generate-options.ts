@@ -28,6 +28,11 @@ export interface GenerateOptions extends ScheduleOptions {
   readonly drafter?: Drafter | null;
   /** Default "seeded". */
   readonly coupling?: Coupling;
+  /**
+   * False verifies only the most confident chain of a drafted tree: for a target whose logits are bitwise the same however a chain is cut into
+   * forwards, but not in a branching tree. Default true.
+   */
+  readonly branching?: boolean;
   /** Reports log-probs with this many of the likeliest alternatives, at least 0. Absent: none. */
   readonly logProbs?: number;
   /** Ends the generation: the call for the next step rejects with the signal's reason. */

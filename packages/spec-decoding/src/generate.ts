@@ -83,7 +83,8 @@ export async function* generate(
     const settings = settle(model, prompt, options);
     const { signal, costs, calibration, numSpeculativeTokens, maxTreeNodes } = options;
     const schedule = createSchedule({ costs, calibration, numSpeculativeTokens, maxTreeNodes });
-    const proposals = drafter && new Proposals(drafter, schedule, model.vocabSize);
+    const proposals =
+      drafter && new Proposals(drafter, schedule, model.vocabSize, options.branching ?? true);
     const text = new Text(prompt, settings, options.key);
     const counter = new StatisticsCounter();
     signal?.throwIfAborted();

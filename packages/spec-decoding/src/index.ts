@@ -44,6 +44,7 @@ export {
   type TreeTemplate,
 } from "./token-recycling.ts";
 export {
+  bestChain,
   chain,
   checkTree,
   childrenOf,

@@ -3,18 +3,20 @@ import type { DraftContext, Drafter } from "./drafter.ts";
 import { LastSuccessor } from "./last-successor.ts";
 import type { Schedule } from "./schedule.ts";
 import type { DraftFailures } from "./statistics.ts";
-import { checkTree, type DraftTree, emptyTree } from "./tree.ts";
+import { bestChain, checkTree, type DraftTree, emptyTree, isSampled, selectNodes } from "./tree.ts";
 
 /** Asks the drafter as the schedule says; falls back to one free guess. */
 export class Proposals {
   readonly #drafter: Drafter;
   readonly #schedule: Schedule;
   readonly #vocabSize: number;
+  readonly #branching: boolean;
   readonly #fallback = new LastSuccessor();
   #drafted = 0;
   #failures: DraftFailures = { count: 0, last: null };
 
-  constructor(drafter: Drafter, schedule: Schedule, vocabSize: number) {
+  constructor(drafter: Drafter, schedule: Schedule, vocabSize: number, branching: boolean) {
+    this.#branching = branching;
     this.#drafter = drafter;
     this.#schedule = schedule;
     this.#vocabSize = vocabSize;
@@ -52,7 +54,7 @@ export class Proposals {
     try {
       const tree = await untilAborted(this.#drafter.propose(context), signal);
       checkTree(tree, this.#vocabSize, budget);
-      return tree;
+      return this.#branching || isSampled(tree) ? tree : selectNodes(tree, bestChain(tree));
     } catch (error) {
       signal?.throwIfAborted();
       this.#failures = { count: this.#failures.count + 1, last: error };

@@ -194,3 +194,17 @@ function invalid(node: number, what: string, bound: string, value: number): Inva
     `checkTree: the ${what} of node ${node} must be ${bound}, got ${value}`,
   );
 }
+
+/** The nodes of the chain that takes the most confident child at each step (ties: the first), ascending. */
+export function bestChain(tree: DraftTree): number[] {
+  const nodes: number[] = [];
+  for (let node = -1; ;) {
+    let best = -1;
+    for (const child of childrenOf(tree, node)) {
+      if (best < 0 || tree.confidences[child] > tree.confidences[best]) best = child;
+    }
+    if (best < 0) return nodes;
+    nodes.push(best);
+    node = best;
+  }
+}

@@ -70,7 +70,7 @@ test("chi-square at a vocabulary of 49,152 (p > 1e-3)", () => {
   const probs = new Float64Array(cells);
   law.probs.forEach((mass, id) => (probs[id % cells] += mass));
   const counts = new Float64Array(cells);
-  const draws = 1500;
+  const draws = 800;
   const key = createRng(12);
   for (let t = 0; t < draws; t++) {
     const { path, next } = sampleAndMatch.verify(tree, (node) => (node < 0 ? law : p), 10 * t, key);

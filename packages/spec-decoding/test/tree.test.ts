@@ -1,4 +1,5 @@
 import {
+  bestChain,
   chain,
   checkTree,
   childrenOf,
@@ -118,5 +119,18 @@ describe("checkTree", () => {
 
   test("budget", () => {
     expect(() => checkTree(tree, 5, 6)).toThrow("checkTree: 7 nodes exceed the budget of 6");
+  });
+});
+
+describe("bestChain()", () => {
+  test("takes the most confident child at each step, the first of equals", () => {
+    const forked: DraftTree = {
+      tokens: Int32Array.of(1, 2, 3, 4, 5),
+      parents: Int32Array.of(-1, -1, 1, 1, 2),
+      laws: [null, null, null, null, null],
+      confidences: Float32Array.of(0.3, 0.6, 0.5, 0.5, 0.1),
+    };
+    expect(bestChain(forked)).toEqual([1, 2, 4]);
+    expect(bestChain(emptyTree)).toEqual([]);
   });
 });

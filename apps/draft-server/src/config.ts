@@ -1,0 +1,56 @@
+/** The settings of the draft server. */
+import { weightFormats } from "@veridraft/engine-onnx";
+import { smolLM2 } from "@veridraft/model-smollm2";
+import { z } from "zod";
+
+/** How tokens can be drafted; `model` only where a draft model is given. */
+export const drafterNames = ["suffix", "prompt-lookup", "recycling", "model"] as const;
+export type DrafterName = (typeof drafterNames)[number];
+
+/** Prefix of the environment variables. */
+export const draftServerPrefix = "VERIDRAFT_DRAFT_";
+
+/** Settings of `serveDraft`. */
+export const draftServerConfig = z
+  .strictObject({
+    host: z.string().min(1).default("127.0.0.1").describe("Address, or unix:/path/of/socket."),
+    port: z.int().min(0).max(65_535).default(50_061).describe("0 takes any free port."),
+    insecure: z
+      .boolean()
+      .default(false)
+      .describe("Allow plain text on an address that other machines can reach."),
+    drafter: z
+      .enum(drafterNames)
+      .default("suffix")
+      .describe("Drafts for callers that do not choose."),
+    model: z
+      .string()
+      .min(1)
+      .default(smolLM2.path)
+      .describe("GGUF file of the target model; its tokenizer and context length are used."),
+    draftModel: z.string().min(1).optional().describe("GGUF file of a smaller model that drafts."),
+    weights: z.enum(weightFormats).default("int8").describe("Weights of the draft model."),
+    threads: z.int().min(1).max(1024).default(1).describe("Threads of the draft model."),
+    spinning: z
+      .boolean()
+      .default(false)
+      .describe("Let idle threads spin: faster, but slows any other model on the machine."),
+    maxSessions: z.int().min(1).max(65_536).default(64).describe("Generations drafted at once."),
+    storeTokens: z
+      .int()
+      .min(2)
+      .max(100_000_000)
+      .default(262_144)
+      .describe("Tokens of past generations that suffix drafts from, about 150 bytes each."),
+    reflection: z.boolean().default(false).describe("Describe the contract to tools."),
+    graceMs: z
+      .int()
+      .min(0)
+      .default(10_000)
+      .describe("How long running generations may go on when the server is stopped."),
+  })
+  .refine(({ drafter, draftModel }) => drafter !== "model" || draftModel !== undefined, {
+    path: ["drafter"],
+    message: "model needs draftModel",
+  });
+export type DraftServerConfig = z.output<typeof draftServerConfig>;

@@ -1,0 +1,126 @@
+/** The one place where messages of the verifier service meet domain types. Everything that comes from the wire is checked here. */
+import { randomBytes } from "node:crypto";
+import { resolveSampling, type Sampling } from "@veridraft/core-probs";
+import { invalidField } from "@veridraft/rpc";
+import {
+  Coupling as WireCoupling,
+  type Finished,
+  FinishReason,
+  type GenerateRequest,
+  type LogProb,
+} from "@veridraft/rpc/verifier";
+import type { Coupling, TextSummary, TokenLogProb } from "@veridraft/spec-decoding";
+import type { ChatMessage } from "@veridraft/tokenization";
+
+const maxStops = 16;
+const maxStopLength = 1024;
+const maxTop = 64;
+const maxSpeculativeTokens = 64;
+const roles: readonly string[] = ["system", "user", "assistant"];
+
+/** A generation as asked for. */
+export interface Generation {
+  readonly prompt: string | readonly ChatMessage[];
+  readonly sampling: Sampling;
+  readonly coupling: Coupling;
+  readonly seed: bigint;
+  readonly maxTokens: number | undefined;
+  readonly stop: readonly string[];
+  /** "none" drafts nothing, "" leaves the choice to the draft server. */
+  readonly drafter: string;
+  readonly numSpeculativeTokens: number | undefined;
+  readonly logProbs: number | undefined;
+}
+
+/**
+ * Reads a request; a seed is drawn where it has none.
+ *
+ * @throws RpcError or InvalidArgumentError that names the field, its bound and its value.
+ */
+export function readGenerate(request: GenerateRequest): Generation {
+  const { sampling: wire, stop, speculation, logProbs } = request;
+  const { seed, coupling, ...given } = wire ?? { coupling: 0, seed: undefined };
+  if (request.maxTokens === 0) throw invalidField("max_tokens", "must be at least 1, got 0");
+  if (stop.length > maxStops) {
+    throw invalidField("stop", `must hold at most ${maxStops} strings, got ${stop.length}`);
+  }
+  for (const text of stop) {
+    if (text.length === 0 || text.length > maxStopLength) {
+      const bound = `must have 1 to ${maxStopLength} characters`;
+      throw invalidField("stop", `${bound}, got ${text.length}`);
+    }
+  }
+  if (logProbs && logProbs.top > maxTop) {
+    throw invalidField("log_probs.top", `must be in [0, ${maxTop}], got ${logProbs.top}`);
+  }
+  const drafted = speculation?.numSpeculativeTokens ?? 0;
+  if (drafted > maxSpeculativeTokens) {
+    const bound = `must be in [0, ${maxSpeculativeTokens}]`;
+    throw invalidField("speculation.num_speculative_tokens", `${bound}, got ${drafted}`);
+  }
+  return {
+    prompt: readPrompt(request),
+    sampling: resolveSampling(given),
+    coupling: coupling === WireCoupling.COUPLING_OPTIMAL ? "optimal" : "seeded",
+    seed: seed ?? BigInt(randomBytes(4).readUInt32LE()),
+    maxTokens: request.maxTokens,
+    stop,
+    drafter: speculation?.drafter ?? "",
+    numSpeculativeTokens: drafted === 0 ? undefined : drafted,
+    logProbs: logProbs?.top,
+  };
+}
+
+function readPrompt({ prompt }: GenerateRequest): string | ChatMessage[] {
+  if (prompt?.$case === "text") {
+    if (prompt.value === "") throw invalidField("text", "must not be empty");
+    return prompt.value;
+  }
+  if (prompt?.$case !== "conversation") {
+    throw invalidField("prompt", "must be text or conversation, got neither");
+  }
+  const { messages } = prompt.value;
+  if (messages.length === 0) throw invalidField("conversation.messages", "must not be empty");
+  return messages.map(({ role, content }) => {
+    if (!roles.includes(role)) {
+      const wish = role.slice(0, 64);
+      throw invalidField("role", `must be one of ${roles.join(", ")}, got "${wish}"`);
+    }
+    return { role: role as ChatMessage["role"], content };
+  });
+}
+
+/** Writes the log-probabilities of a token. */
+export function writeLogProb({ raw, processed, top }: TokenLogProb): LogProb {
+  return { raw, processed, top: top.map(({ id, logProb }) => ({ id, logProb })) };
+}
+
+/** Writes how a generation ended. @param missedRounds Rounds that the draft server left without an answer. */
+export function writeFinished(
+  summary: TextSummary,
+  seed: bigint,
+  fingerprint: string,
+  missedRounds: number,
+): Finished {
+  const { statistics } = summary;
+  return {
+    reason:
+      summary.finishReason === "stop"
+        ? FinishReason.FINISH_REASON_STOP
+        : FinishReason.FINISH_REASON_LENGTH,
+    usage: { promptTokens: summary.promptTokens, completionTokens: summary.ids.length },
+    stats: {
+      rounds: statistics.rounds,
+      proposed: statistics.proposed,
+      accepted: statistics.accepted,
+      meanAcceptanceLength: statistics.meanAcceptanceLength,
+      drafter: statistics.drafter,
+      draftMs: statistics.draftMs,
+      verifyMs: statistics.verifyMs,
+      undraftedRounds: statistics.undraftedRounds + missedRounds,
+    },
+    seed,
+    tokensPerSecond: summary.tokensPerSecond,
+    fingerprint,
+  };
+}

@@ -1,0 +1,7 @@
+export { verifierServerConfig, type VerifierServerConfig, verifierServerPrefix } from "./config.ts";
+export {
+  createRemoteDrafter,
+  type RemoteDrafter,
+  type RemoteDrafterOptions,
+} from "./remote-drafter.ts";
+export { type ServeOptions, serveVerifier, type VerifierServer } from "./serve.ts";
