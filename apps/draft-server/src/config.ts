@@ -5,6 +5,7 @@ import { z } from "zod";
 
 /** How tokens can be drafted; `model` only where a draft model is given. */
 export const drafterNames = ["suffix", "prompt-lookup", "recycling", "model"] as const;
+/** One of {@link drafterNames}. */
 export type DrafterName = (typeof drafterNames)[number];
 
 /** Prefix of the environment variables. */
@@ -53,4 +54,5 @@ export const draftServerConfig = z
     path: ["drafter"],
     message: "model needs draftModel",
   });
+/** The settings, complete and checked. */
 export type DraftServerConfig = z.output<typeof draftServerConfig>;

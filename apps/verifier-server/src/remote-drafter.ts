@@ -157,7 +157,8 @@ class Remote implements RemoteDrafter {
       return tree;
     } catch (error) {
       stream.cancel();
-      this.#lost(stream, error);
+      // A code of ours would read as one of the peer's.
+      this.#lost(stream, new RpcError("DATA_LOSS", (error as Error).message, { cause: error }));
       return this.#miss();
     }
   }

@@ -12,6 +12,7 @@ export class Proposals {
   readonly #vocabSize: number;
   readonly #branching: boolean;
   readonly #fallback = new LastSuccessor();
+  #asked = false;
   #drafted = 0;
   #failures: DraftFailures = { count: 0, last: null };
 
@@ -36,6 +37,7 @@ export class Proposals {
     this.#drafted = 0;
     const budget = Math.min(this.#schedule.budget(), room);
     const started = performance.now();
+    this.#asked = budget > 0;
     const proposal = budget > 0 ? await this.#ask({ ids, budget, key, signal }) : emptyTree;
     this.#drafted = proposal.tokens.length;
     if (this.#drafted > 0) return this.#schedule.select(proposal, performance.now() - started);
@@ -44,7 +46,7 @@ export class Proposals {
 
   /** Tells schedule and drafter what became of the tree. */
   observe(tree: DraftTree, path: readonly number[], logits: Matrix, draftMs: number): void {
-    if (this.#drafted > 0) this.#schedule.observe({ tree, path, drafted: this.#drafted, draftMs });
+    if (this.#asked) this.#schedule.observe({ tree, path, drafted: this.#drafted, draftMs });
     const successors = likeliest(logits, this.#drafter.successors);
     this.#drafter.observe({ tree, path, successors });
   }

@@ -35,6 +35,8 @@ const defaultTokens = 4;
 const cheapShare = 0.01;
 /** Every so many rounds a drafter that did not pay is asked again. */
 const probeEvery = 16;
+/** Every so many rounds a drafter is asked that has lately cost more time than it won. */
+const askEvery = 4;
 
 /** Milliseconds of a forward by its number of rows: costs[rows]; costs[0] is not used. */
 export type Costs = ArrayLike<number>;
@@ -174,12 +176,16 @@ function constantSchedule(tokens: number, calibration: Calibration): Schedule {
 
 function adaptiveSchedule(costs: Costs, calibration: Calibration, max: number): Schedule {
   const draftCost = new LineFit();
-  let drawn = true;
+  // Before the first draft nothing is known of a drafter; what is drawn must be decided before it is drawn.
+  let kind: "unknown" | "chosen" | "drawn" = "unknown";
   let idle = 0;
+  // Ms that asking the drafter won a round, recently; it starts with credit, as a text must begin before it can repeat.
+  let won = costOf(costs, 2) / 2;
   return {
     budget() {
       const perNode = draftCost.slope;
-      if (!drawn && perNode < cheapShare * costOf(costs, 2)) return max;
+      if (kind !== "drawn" && won < 0 && ++idle % askEvery !== 0) return 0;
+      if (kind === "chosen" && perNode < cheapShare * costOf(costs, 2)) return max;
       const { acceptance } = calibration;
       const length = chooseLength(acceptance, perNode, costs, max, draftCost.intercept);
       if (length > 0 || ++idle % probeEvery === 0) return Math.max(1, length);
@@ -193,8 +199,11 @@ function adaptiveSchedule(costs: Costs, calibration: Calibration, max: number): 
       return selectNodes(tree, chooseNodes(tree, probabilities, costs, draftMs));
     },
     observe({ tree, path, drafted, draftMs }) {
+      const extraMs = costOf(costs, 1 + tree.tokens.length) - costOf(costs, 2);
+      const gain = drafted === 0 ? 0 : path.length * costOf(costs, 2) - extraMs;
+      won += 0.1 * (gain - draftMs - won);
       if (drafted === 0) return;
-      drawn = isSampled(tree);
+      kind = isSampled(tree) ? "drawn" : "chosen";
       draftCost.add(drafted, draftMs);
       calibration.observe(tree, path);
     },

@@ -6,6 +6,7 @@ import {
   costOf,
   createSchedule,
   type DraftTree,
+  emptyTree,
 } from "@veridraft/spec-decoding";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -181,4 +182,16 @@ describe("createSchedule", () => {
     );
     expect(() => createSchedule({ costs: [0, 1, -2] })).toThrow("got 0 1 -2");
   });
+});
+
+test("a drafter that costs more than it wins is asked one round in four", () => {
+  const schedule = createSchedule({ costs: [0, 10, 10, 11, 12] });
+  let asked = 0;
+  for (let round = 0; round < 200; round++) {
+    if (schedule.budget() === 0) continue;
+    asked++;
+    schedule.observe({ tree: emptyTree, path: [], drafted: 0, draftMs: 1 });
+  }
+  // 5 ms of credit and 1 ms a round: 5 * .9^n < 1 - .9^n from n = 18 on; then one of four of the other 182.
+  expect(asked).toBe(18 + 45);
 });
