@@ -35,7 +35,7 @@ const dataFile = "model.bin";
 const doneFile = "done.json";
 const alignment = 4096;
 
-/** Where converted models are kept: VERIDRAFT_CACHE is the apps' affair; this is the default for a user. */
+/** Where converted models are kept unless a caller says otherwise: `veridraft` in the cache folder of the user. */
 export function defaultCacheFolder(): string {
   return join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "veridraft");
 }
@@ -72,12 +72,15 @@ export async function convertedModel(
   await mkdir(work, { recursive: true });
   try {
     await convert(gguf, shape, format, work);
-    await rm(entry, { recursive: true, force: true });
-    await rename(work, entry);
+    // Another process may have put the same entry there in the meantime, and may be reading it.
+    if (!(await isWhole(entry))) {
+      await rm(entry, { recursive: true, force: true });
+      await rename(work, entry);
+    }
   } catch (error) {
-    await rm(work, { recursive: true, force: true });
-    // Another process may have put the same entry there in the meantime.
     if (!(await isWhole(entry))) throw error;
+  } finally {
+    await rm(work, { recursive: true, force: true });
   }
   return join(entry, modelFile);
 }
