@@ -1,6 +1,6 @@
 /** Generation inside this process. */
 import { randomBytes } from "node:crypto";
-import { createRng, InvalidArgumentError } from "@veridraft/core-probs";
+import { createRng, InvalidArgumentError, type Sampling } from "@veridraft/core-probs";
 import { type LoadedModel, loadModel } from "@veridraft/engine-onnx";
 import {
   AdjacencyMatrix,
@@ -94,12 +94,7 @@ export async function openLocal(
   };
 }
 
-function samplingOf({ temperature, topK, topP, minP, repetitionPenalty }: GenerateFlags): {
-  temperature: number;
-  topK: number;
-  topP: number;
-  minP: number;
-  repetitionPenalty: number;
-} {
+function samplingOf(flags: GenerateFlags): Partial<Sampling> {
+  const { temperature, topK, topP, minP, repetitionPenalty } = flags;
   return { temperature, topK, topP, minP, repetitionPenalty };
 }

@@ -40,7 +40,7 @@ export function defaultCacheFolder(): string {
   return join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "veridraft");
 }
 
-/** Identifies a file by size, modification-independent: its header bytes and a sample of 64 pages, hashed. */
+/** Identifies a file by a hash of its size and of 64 pages spread over it: reading all of it would cost as much as loading the model. */
 async function fingerprint(path: string): Promise<string> {
   const handle = await open(path);
   try {
