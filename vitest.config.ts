@@ -19,7 +19,10 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
-    projects,
+    projects: [
+      ...projects,
+      { extends: true, test: { name: "docs", include: ["tools/docs/*.test.mjs"] } },
+    ],
     testTimeout: 30_000,
     // Worker threads and child processes that tests start read the TypeScript sources, too.
     execArgv: ["--conditions=@veridraft/source", "--import=tsx"],

@@ -4,7 +4,7 @@
  *   node tools/sync-references.mjs           writes
  *   node tools/sync-references.mjs --check   exits 1 where a file would change
  */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 
 const check = process.argv.includes("--check");
 const folders = ["packages", "apps"].flatMap((parent) =>
@@ -31,14 +31,13 @@ function sync(file, references) {
 for (const folder of folders) {
   const { dependencies = {} } = JSON.parse(readFileSync(`${folder}/package.json`, "utf8"));
   const references = Object.keys(dependencies)
-    // An app is compiled with the app that imports it: apps emit nothing that could be referenced.
-    .filter((name) => folderOf.get(name)?.startsWith("packages/"))
+    .filter((name) => folderOf.has(name))
     .map((name) => `../../${folderOf.get(name)}`);
   sync(`${folder}/tsconfig.json`, references.toSorted());
 }
-const all = folders.filter((folder) => existsSync(`${folder}/tsconfig.json`)).map((f) => `./${f}`);
-sync("tsconfig.json", [...all.toSorted(), "./tsconfig.test.json"]);
-sync("tsconfig.test.json", all.filter((folder) => folder.startsWith("./packages/")).toSorted());
+const all = folders.map((folder) => `./${folder}`).toSorted();
+sync("tsconfig.json", [...all, "./tsconfig.test.json"]);
+sync("tsconfig.test.json", all);
 
 if (stale.length > 0) {
   console.log(`${check ? "stale" : "updated"}: ${stale.join(", ")}`);

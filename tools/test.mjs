@@ -9,6 +9,7 @@ const steps = [
   ["references", "node tools/sync-references.mjs --check"],
   ["types", "tsc -b"],
   ["packages", "nx run-many -t build check-package --outputStyle=static"],
+  ["tarballs", "node tools/smoke-tarballs.mjs"],
   ["tests", "vitest run --reporter=default --reporter=./tools/vitest/plain-reporter.mjs"],
 ];
 

@@ -1,12 +1,12 @@
 import { createInterface } from "node:readline/promises";
 import type { ChatMessage } from "@veridraft/tokenization";
-import { drain } from "./generate.ts";
-import { drawSeed, openLocal } from "./local.ts";
+import { drawSeed } from "./generator.ts";
+import { openGenerator } from "./open-generator.ts";
 import type { GenerateFlags } from "./options.ts";
 
 /** `veridraft chat`: Ctrl-C stops the answer, a second one (or one at the prompt) leaves. */
 export async function chat(flags: GenerateFlags): Promise<void> {
-  const local = await openLocal(flags);
+  const generator = await openGenerator(flags);
   const terminal = createInterface({ input: process.stdin, output: process.stdout, prompt: "> " });
   const messages: ChatMessage[] = [];
   let answering: AbortController | null = null;
@@ -30,22 +30,23 @@ export async function chat(flags: GenerateFlags): Promise<void> {
   } finally {
     process.off("SIGINT", interrupt);
     terminal.close();
-    await local.dispose();
+    await generator.dispose();
   }
 
   /** Streams an answer; what was said before an interruption stays in the conversation. */
   async function answer(signal: AbortSignal): Promise<string> {
-    let text = "";
+    let said = "";
+    const onText = (text: string): void => {
+      said += text;
+      process.stdout.write(text);
+    };
     try {
-      const steps = local.generate(messages, flags, flags.seed ?? drawSeed(), signal);
-      await drain(steps, (step) => {
-        text += step.text;
-        process.stdout.write(step.text);
-      });
+      const seed = flags.seed ?? drawSeed();
+      await generator.generate({ prompt: messages, flags, seed, onText, signal });
     } catch (error) {
       if (!signal.aborted) throw error;
     }
     process.stdout.write("\n");
-    return text;
+    return said;
   }
 }

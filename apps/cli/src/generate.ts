@@ -1,110 +1,64 @@
-import type { TextStep, TextSummary, TokenLogProb } from "@veridraft/spec-decoding";
-import { drawSeed, openLocal } from "./local.ts";
+import { drawSeed, type Generated } from "./generator.ts";
+import { openGenerator } from "./open-generator.ts";
 import type { GenerateFlags } from "./options.ts";
-import { generateRemote, reasonOf, withVerifier } from "./remote.ts";
 
-/** `veridraft generate`. */
-export async function generate(prompt: string, flags: GenerateFlags): Promise<void> {
-  if (flags.verifier !== undefined) return generateAt(flags.verifier, prompt, flags);
-  const local = await openLocal(flags);
+/** `veridraft generate`. Ctrl-C ends the text; a second one ends the program at once. */
+export async function generate(content: string, flags: GenerateFlags): Promise<void> {
+  const generator = await openGenerator(flags);
   const abort = new AbortController();
   process.once("SIGINT", () => abort.abort());
   const seed = flags.seed ?? drawSeed();
   try {
-    const input = flags.raw ? prompt : [{ role: "user" as const, content: prompt }];
-    const steps = local.generate(input, flags, seed, abort.signal);
-    const logProbs: TokenLogProb[] = [];
-    const summary = await drain(steps, (step) => {
-      logProbs.push(...(step.logProbs ?? []));
-      if (!flags.json) process.stdout.write(step.text);
+    const generated = await generator.generate({
+      prompt: flags.raw ? content : [{ role: "user", content }],
+      flags,
+      seed,
+      onText: (text) => void (flags.json || process.stdout.write(text)),
+      signal: abort.signal,
     });
     if (flags.json) {
-      process.stdout.write(`${JSON.stringify({ ...report(summary, logProbs), seed })}\n`);
+      process.stdout.write(`${JSON.stringify(report(generated, seed))}\n`);
       return;
     }
     process.stdout.write("\n");
-    if (flags.logprobs !== undefined) printLogProbs(local.target.tokenizer, summary.ids, logProbs);
+    if (flags.logprobs !== undefined) {
+      process.stdout.write(await logProbLines(generated, (ids) => generator.pieces(ids)));
+    }
   } catch (error) {
     if (!abort.signal.aborted) throw error;
     process.stdout.write("\n");
     process.exitCode = 1;
   } finally {
-    await local.dispose();
-  }
-}
-
-/** The same by a verifier server. */
-async function generateAt(address: string, prompt: string, flags: GenerateFlags): Promise<void> {
-  const abort = new AbortController();
-  process.once("SIGINT", () => abort.abort());
-  const seed = flags.seed ?? drawSeed();
-  const input = flags.raw ? prompt : [{ role: "user" as const, content: prompt }];
-  const show = (text: string): void => {
-    if (!flags.json) process.stdout.write(text);
-  };
-  const { text, ids, logProbs, finished } = await withVerifier(address, (client) =>
-    generateRemote(client, input, flags, seed, show, abort.signal),
-  );
-  if (!flags.json) {
-    process.stdout.write("\n");
-    return;
-  }
-  const { rounds, proposed, accepted, meanAcceptanceLength, drafter } = finished.stats ?? {};
-  const { tokensPerSecond, usage } = finished;
-  const stats = { rounds, proposed, accepted, meanAcceptanceLength, drafter, tokensPerSecond };
-  const finishReason = reasonOf(finished);
-  process.stdout.write(
-    `${JSON.stringify({ text, tokens: ids, logProbs, finishReason, usage, stats, seed })}\n`,
-  );
-}
-
-/** Runs a generation to its end and returns the summary. */
-export async function drain(
-  steps: AsyncGenerator<TextStep, TextSummary, void>,
-  show: (step: TextStep) => void,
-): Promise<TextSummary> {
-  for (;;) {
-    const { done, value } = await steps.next();
-    if (done) return value;
-    show(value);
+    await generator.dispose();
   }
 }
 
 /** The object that `--json` prints. */
-function report(summary: TextSummary, logProbs: readonly TokenLogProb[]): object {
-  const { rounds, proposed, accepted, meanAcceptanceLength, drafter } = summary.statistics;
+function report({ text, ids, logProbs, ...rest }: Generated, seed: number): object {
+  const withTop = logProbs.some(({ top }) => top.length > 0);
   return {
-    text: summary.text,
-    tokens: summary.ids,
+    text,
+    tokens: ids,
     logProbs: logProbs.map(({ raw }) => raw),
-    ...(logProbs.some(({ top }) => top.length > 0) && {
-      topLogProbs: logProbs.map(({ top }) => top),
-    }),
-    finishReason: summary.finishReason,
-    usage: { promptTokens: summary.promptTokens, completionTokens: summary.ids.length },
-    stats: {
-      rounds,
-      proposed,
-      accepted,
-      meanAcceptanceLength,
-      drafter,
-      tokensPerSecond: summary.tokensPerSecond,
-    },
+    ...(withTop && { topLogProbs: logProbs.map(({ top }) => top) }),
+    ...rest,
+    seed,
   };
 }
 
-function printLogProbs(
-  tokenizer: { piece(id: number): string },
-  ids: readonly number[],
-  logProbs: readonly TokenLogProb[],
-): void {
-  ids.forEach((id, i) => {
+/** A line for each token: its log-probability, its text, and the likeliest tokens in its place. */
+async function logProbLines(
+  { ids, logProbs }: Generated,
+  pieces: (ids: readonly number[]) => Promise<string[]>,
+): Promise<string> {
+  const all = [...ids, ...logProbs.flatMap(({ top }) => top.map(({ id }) => id))];
+  const unique = [...new Set(all)];
+  const texts = await pieces(unique);
+  const quoted = new Map(unique.map((id, i) => [id, JSON.stringify(texts[i])]));
+  const lines = ids.map((id, i) => {
     const { raw, top } = logProbs[i];
-    const others = top.map(
-      (other) => `${JSON.stringify(tokenizer.piece(other.id))} ${other.logProb.toFixed(4)}`,
-    );
-    process.stdout.write(
-      `${[raw.toFixed(4).padStart(9), JSON.stringify(tokenizer.piece(id)), ...others].join("  ")}\n`,
-    );
+    const others = top.map((other) => `${quoted.get(other.id)} ${other.logProb.toFixed(4)}`);
+    return `${[raw.toFixed(4).padStart(9), quoted.get(id), ...others].join("  ")}\n`;
   });
+  return lines.join("");
 }

@@ -1,100 +1,68 @@
-/** Generation inside this process. */
-import { randomBytes } from "node:crypto";
-import { createRng, InvalidArgumentError, type Sampling } from "@veridraft/core-probs";
-import { type LoadedModel, loadModel } from "@veridraft/engine-onnx";
-import {
-  AdjacencyMatrix,
-  createDraftModel,
-  type Drafter,
-  createPromptLookup,
-  createSuffixDrafter,
-  createTokenRecycling,
-  generateText,
-  SuffixStore,
-  type TextStep,
-  type TextSummary,
-} from "@veridraft/spec-decoding";
-import type { ChatMessage } from "@veridraft/tokenization";
-import type { GenerateFlags } from "./options.ts";
+import { createRng, InvalidArgumentError } from "@veridraft/core-probs";
+import { Drafters, loadDraftModel } from "@veridraft/draft-server";
+import { loadModel } from "@veridraft/engine-onnx";
+import { generateText, type TokenLogProb } from "@veridraft/spec-decoding";
+import type { Generated, Generator } from "./generator.ts";
+import { alternatives, type GenerateFlags, samplingOf } from "./options.ts";
 
-/** A loaded target with what drafting keeps between generations. */
-export interface Local {
-  readonly target: LoadedModel;
-  generate(
-    prompt: string | readonly ChatMessage[],
-    flags: GenerateFlags,
-    seed: number,
-    signal?: AbortSignal,
-  ): AsyncGenerator<TextStep, TextSummary, void>;
-  dispose(): Promise<void>;
-}
-
-/** A seed for a generation that was given none. */
-export function drawSeed(): number {
-  return randomBytes(4).readUInt32LE();
-}
-
-/** Loads the target, and the draft model where one is asked for. */
-export async function openLocal(
-  flags: Pick<GenerateFlags, "model" | "weights" | "drafter" | "draftModel">,
-): Promise<Local> {
-  if (flags.drafter === "model" && flags.draftModel === undefined) {
+/** Loads the target, and the draft model where one is asked for. What drafters learn is kept from one generation to the next. */
+export async function openLocal(flags: GenerateFlags): Promise<Generator> {
+  const draftModel = flags.drafter === "model" ? flags.draftModel : undefined;
+  if (flags.drafter === "model" && draftModel === undefined) {
     throw new InvalidArgumentError("--drafter model needs --draft-model FILE");
   }
   const target = await loadModel(flags.model, { weights: flags.weights });
+  const { model, tokenizer, exactTrees, costs } = target;
   const draft =
-    flags.drafter === "model"
-      ? await loadModel(flags.draftModel as string, { threads: 1, spinning: false })
-      : null;
-  if (draft && draft.tokenizer.sha256 !== target.tokenizer.sha256) {
-    throw new InvalidArgumentError(
-      `the tokenizers differ: target ${target.tokenizer.sha256}, draft ${draft.tokenizer.sha256}`,
-    );
-  }
-  const store = new SuffixStore();
-  const matrix = new AdjacencyMatrix(target.model.vocabSize);
-  const createDrafter = async (each: GenerateFlags): Promise<Drafter | null> => {
-    switch (each.drafter) {
-      case "none":
-        return null;
-      case "prompt-lookup":
-        return createPromptLookup();
-      case "suffix":
-        return createSuffixDrafter(store);
-      case "recycling":
-        return createTokenRecycling(matrix);
-      case "model":
-        return createDraftModel((draft as LoadedModel).model, {
-          sampling: samplingOf(each),
-          coupling: each.coupling,
-        });
-    }
-  };
+    draftModel === undefined
+      ? null
+      : await loadDraftModel(draftModel, tokenizer, { threads: 1, spinning: false }).catch(
+          async (error: unknown) => {
+            await model.dispose();
+            throw error;
+          },
+        );
+  const drafters = new Drafters({
+    preferred: "suffix",
+    vocabSize: model.vocabSize,
+    draftModel: draft?.model ?? null,
+  });
   return {
-    target,
-    async *generate(prompt, each, seed, signal) {
-      return yield* generateText(target, prompt, {
+    async generate({ prompt, flags: each, seed, onText, signal }) {
+      const { drafter, coupling, maxTokens, stop, numSpeculativeTokens } = each;
+      const sampling = samplingOf(each);
+      const steps = generateText(target, prompt, {
         key: createRng(seed),
-        maxTokens: each.maxTokens,
-        sampling: samplingOf(each),
-        stop: each.stop,
-        drafter: await createDrafter(each),
-        coupling: each.coupling,
-        branching: target.exactTrees,
-        costs: target.costs,
-        numSpeculativeTokens: each.numSpeculativeTokens,
-        logProbs: each.logprobs ?? (each.json ? 0 : undefined),
+        maxTokens,
+        sampling,
+        stop,
+        drafter: drafter === "none" ? null : await drafters.create(drafter, { sampling, coupling }),
+        coupling,
+        branching: exactTrees,
+        costs,
+        numSpeculativeTokens,
+        logProbs: alternatives(each),
         signal,
       });
+      const logProbs: TokenLogProb[] = [];
+      for (;;) {
+        const { done, value } = await steps.next();
+        if (done) {
+          const { text, ids, finishReason, promptTokens, tokensPerSecond, statistics } = value;
+          const usage = { promptTokens, completionTokens: ids.length };
+          const { rounds, proposed, accepted, meanAcceptanceLength } = statistics;
+          const counts = { rounds, proposed, accepted, meanAcceptanceLength };
+          const stats = { ...counts, drafter: statistics.drafter, tokensPerSecond };
+          return { text, ids, logProbs, finishReason, usage, stats } satisfies Generated;
+        }
+        logProbs.push(...(value.logProbs ?? []));
+        onText(value.text);
+      }
     },
+    pieces: async (ids) => ids.map((id) => tokenizer.piece(id)),
     async dispose() {
-      await target.model.dispose();
+      await model.dispose();
       await draft?.model.dispose();
     },
   };
-}
-
-function samplingOf(flags: GenerateFlags): Partial<Sampling> {
-  const { temperature, topK, topP, minP, repetitionPenalty } = flags;
-  return { temperature, topK, topP, minP, repetitionPenalty };
 }

@@ -1,48 +1,61 @@
-/** veridraft: generate, chat, score, tokenize, serve and a demonstration, from the terminal. */
-import { isProbsError } from "@veridraft/core-probs";
-import { Command, CommanderError } from "commander";
+/** veridraft: generate, chat, score, tokenize, serve, bench and a demonstration, from the terminal. */
+import { configure, draftServerCommand, runProgram } from "@veridraft/draft-server";
+import { verifierServerCommand } from "@veridraft/verifier-server";
+import { Command } from "commander";
+import { bench, benchOptions } from "./bench.ts";
 import { chat } from "./chat.ts";
 import { demo } from "./demo.ts";
 import { generate } from "./generate.ts";
-import { addFlags, generateOptions, modelOptions, parseFlags } from "./options.ts";
-import { serveCommand } from "./serve.ts";
+import { generateOptions, modelOptions, prefix } from "./options.ts";
 import { score, scoreOptions } from "./score.ts";
 import { tokenize, tokenizeOptions } from "./tokenize.ts";
 
-const program = new Command("veridraft")
-  .description("Language models with speculative decoding, exactly the law of the target model.")
-  .exitOverride()
-  .configureOutput({
-    outputError: (text, write) => write(text.replace(/^error: /, "veridraft: ")),
-  });
+const program = new Command("veridraft").description(
+  "Language models with speculative decoding, exactly the law of the target model.",
+);
+const add = (usage: string, description: string): Command =>
+  program.command(usage).description(description);
 
-addFlags(program.command("generate").argument("<prompt>"), generateOptions)
-  .description("text for a prompt, streamed")
-  .action((prompt: string, flags) => generate(prompt, parseFlags(generateOptions, flags)));
-addFlags(program.command("chat"), generateOptions.omit({ raw: true, json: true, logprobs: true }))
-  .description("a conversation; Ctrl-C stops the answer, a second one leaves")
-  .action((flags) => chat(parseFlags(generateOptions, flags)));
-addFlags(program.command("score").argument("<text>"), scoreOptions)
-  .description("log-probability of each token of a text")
-  .action((text: string, flags) => score(text, parseFlags(scoreOptions, flags)));
-addFlags(program.command("tokenize").argument("<text>"), tokenizeOptions)
-  .description("token ids and pieces of a text")
-  .action((text: string, flags) => tokenize(text, parseFlags(tokenizeOptions, flags)));
-addFlags(program.command("demo").argument("[prompt]"), modelOptions)
-  .description("answers three prompts with and without speculation and compares")
-  .action((prompt: string | undefined, flags) => demo(prompt, parseFlags(modelOptions, flags)));
-program.addCommand(serveCommand());
+configure(
+  add("generate <prompt>", "text for a prompt, streamed"),
+  generateOptions,
+  prefix,
+  (flags, prompt) => generate(prompt, flags),
+);
+configure(
+  add("chat", "a conversation; Ctrl-C stops the answer, a second one leaves"),
+  generateOptions.omit({ raw: true, json: true, logprobs: true }),
+  prefix,
+  (flags) => chat(generateOptions.parse(flags)),
+);
+configure(
+  add("score <text>", "log-probability of each token of a text"),
+  scoreOptions,
+  prefix,
+  (flags, text) => score(text, flags),
+);
+configure(
+  add("tokenize <text>", "token ids and pieces of a text"),
+  tokenizeOptions,
+  prefix,
+  (flags, text) => tokenize(text, flags),
+);
+configure(
+  add("demo [prompt]", "answers three prompts over both servers, with and without speculation"),
+  modelOptions,
+  prefix,
+  (flags, prompt) => demo(prompt, flags),
+);
+configure(
+  add("bench", "plain and drafted tokens/s per kind of prompt, beside node-llama-cpp"),
+  benchOptions,
+  prefix,
+  bench,
+);
+program
+  .command("serve")
+  .description("the servers, until SIGTERM")
+  .addCommand(draftServerCommand())
+  .addCommand(verifierServerCommand());
 
-try {
-  await program.parseAsync();
-} catch (error) {
-  if (error instanceof CommanderError) {
-    // Help and version are no errors; commander has written the sentence already.
-    process.exitCode = error.exitCode === 0 ? 0 : 2;
-  } else {
-    const badArgument =
-      isProbsError(error) && (error.code === "INVALID_ARGUMENT" || error.code === "CONTEXT_LENGTH");
-    process.stderr.write(`veridraft: ${error instanceof Error ? error.message : String(error)}\n`);
-    process.exitCode = badArgument ? 2 : 1;
-  }
-}
+await runProgram(program);

@@ -1,10 +1,10 @@
 import { scoreTokens } from "@veridraft/core-probs";
 import { loadModel } from "@veridraft/engine-onnx";
-import { z } from "zod";
-import { modelOptions } from "./options.ts";
+import type { z } from "zod";
+import { jsonOption, modelOptions } from "./options.ts";
 
 export const scoreOptions = modelOptions.extend({
-  json: z.boolean().default(false).describe("one JSON object on stdout and nothing else"),
+  json: jsonOption,
 });
 
 /** `veridraft score`: the first token has no log-probability, as nothing stands before it. */

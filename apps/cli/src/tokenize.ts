@@ -1,9 +1,9 @@
 import { loadTokenizer } from "@veridraft/engine-onnx";
-import { z } from "zod";
-import { modelOptions } from "./options.ts";
+import type { z } from "zod";
+import { jsonOption, modelOptions } from "./options.ts";
 
 export const tokenizeOptions = modelOptions.omit({ weights: true }).extend({
-  json: z.boolean().default(false).describe("one JSON object on stdout and nothing else"),
+  json: jsonOption,
 });
 
 /** `veridraft tokenize`. */

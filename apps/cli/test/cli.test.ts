@@ -48,7 +48,7 @@ describe("veridraft generate", () => {
     [["--temperature", "-1"], "--temperature: Too small: expected number to be >=0, got -1"],
     [
       ["--drafter", "oracle"],
-      '--drafter: Invalid option: expected one of "none"|"prompt-lookup"|"suffix"|"recycling"|"model", got oracle',
+      '--drafter: Invalid option: expected one of "none"|"suffix"|"prompt-lookup"|"recycling"|"model", got "oracle"',
     ],
     [["--drafter", "model"], "--drafter model needs --draft-model FILE"],
     [["--nonsense"], "unknown option '--nonsense'"],

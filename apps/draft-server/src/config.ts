@@ -2,6 +2,7 @@
 import { weightFormats } from "@veridraft/engine-onnx";
 import { smolLM2 } from "@veridraft/model-smollm2";
 import { z } from "zod";
+import { networkSettings } from "./start-service.ts";
 
 /** How tokens can be drafted; `model` only where a draft model is given. */
 export const drafterNames = ["suffix", "prompt-lookup", "recycling", "model"] as const;
@@ -14,12 +15,7 @@ export const draftServerPrefix = "VERIDRAFT_DRAFT_";
 /** Settings of `serveDraft`. */
 export const draftServerConfig = z
   .strictObject({
-    host: z.string().min(1).default("127.0.0.1").describe("Address, or unix:/path/of/socket."),
-    port: z.int().min(0).max(65_535).default(50_061).describe("0 takes any free port."),
-    insecure: z
-      .boolean()
-      .default(false)
-      .describe("Allow plain text on an address that other machines can reach."),
+    ...networkSettings(50_061, 64, 10_000),
     drafter: z
       .enum(drafterNames)
       .default("suffix")
@@ -36,19 +32,12 @@ export const draftServerConfig = z
       .boolean()
       .default(false)
       .describe("Let idle threads spin: faster, but slows any other model on the machine."),
-    maxSessions: z.int().min(1).max(65_536).default(64).describe("Generations drafted at once."),
     storeTokens: z
       .int()
       .min(2)
       .max(100_000_000)
       .default(262_144)
       .describe("Tokens of past generations that suffix drafts from, about 150 bytes each."),
-    reflection: z.boolean().default(false).describe("Describe the contract to tools."),
-    graceMs: z
-      .int()
-      .min(0)
-      .default(10_000)
-      .describe("How long running generations may go on when the server is stopped."),
   })
   .refine(({ drafter, draftModel }) => drafter !== "model" || draftModel !== undefined, {
     path: ["drafter"],

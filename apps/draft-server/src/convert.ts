@@ -72,20 +72,33 @@ export function readOpen(message: Open, vocabulary: Vocabulary): Opening {
   }
   const ids = readIds(message.ids, "open.ids", vocabSize, contextLength);
   if (ids.length === 0) throw invalidField("open.ids", "must hold at least one id");
-  const sampling = message.sampling;
   return {
     ids,
     drafter: message.drafter,
-    sampling: readSampling(sampling),
-    coupling: sampling?.coupling === WireCoupling.COUPLING_OPTIMAL ? "optimal" : "seeded",
-    key: createRng(sampling?.seed ?? 0n),
+    ...readSampling(message.sampling),
+    key: createRng(message.sampling?.seed ?? 0n),
   };
 }
 
-/** Fields that are absent have the defaults of `resolveSampling`. */
-export function readSampling(message: WireSampling | undefined): Sampling {
-  const { seed: _seed, coupling: _coupling, ...given } = message ?? { coupling: 0 };
-  return resolveSampling(given);
+const couplings = new Map<WireCoupling, Coupling>([
+  [WireCoupling.COUPLING_UNSPECIFIED, "seeded"],
+  [WireCoupling.COUPLING_SEEDED, "seeded"],
+  [WireCoupling.COUPLING_OPTIMAL, "optimal"],
+]);
+
+/**
+ * Reads a sampling message; fields that are absent have the defaults of `resolveSampling`.
+ *
+ * @throws InvalidArgumentError or RpcError INVALID_ARGUMENT for anything out of range.
+ */
+export function readSampling(message: WireSampling | undefined): {
+  readonly sampling: Sampling;
+  readonly coupling: Coupling;
+} {
+  const { seed: _seed, coupling: wire, ...given } = message ?? { coupling: 0 };
+  const coupling = couplings.get(wire);
+  if (!coupling) throw invalidField("sampling.coupling", `must be in [0, 2], got ${wire}`);
+  return { sampling: resolveSampling(given), coupling };
 }
 
 /**

@@ -1,7 +1,8 @@
 /** Makes the drafter of a session from what all sessions share. */
-import type { LanguageModel } from "@veridraft/core-probs";
+import type { LanguageModel, Sampling } from "@veridraft/core-probs";
 import {
   AdjacencyMatrix,
+  type Coupling,
   createDraftModel,
   createPromptLookup,
   createSuffixDrafter,
@@ -10,15 +11,20 @@ import {
   SuffixStore,
 } from "@veridraft/spec-decoding";
 import type { DrafterName } from "./config.ts";
-import type { Opening } from "./convert.ts";
+
+/** What a drafter must know of its generation. */
+export interface DraftedGeneration {
+  readonly sampling: Partial<Sampling>;
+  readonly coupling: Coupling;
+}
 
 /** What a server drafts with. */
 export interface DrafterOptions {
   /** For callers that do not choose. */
   readonly preferred: DrafterName;
   readonly vocabSize: number;
-  /** Tokens of past generations that are kept. */
-  readonly storeTokens: number;
+  /** Tokens of past generations that are kept. Default that of `SuffixStore`. */
+  readonly storeTokens?: number;
   /** Null where `model` is not offered. */
   readonly draftModel: LanguageModel | null;
 }
@@ -27,7 +33,9 @@ export interface DrafterOptions {
 export class Drafters {
   /** The preferred one first. */
   readonly offered: readonly DrafterName[];
-  readonly #make: Readonly<Record<DrafterName, (opening: Opening) => Promise<Drafter>>>;
+  readonly #make: Readonly<
+    Record<DrafterName, (generation: DraftedGeneration) => Promise<Drafter>>
+  >;
 
   constructor({ preferred, vocabSize, storeTokens, draftModel }: DrafterOptions) {
     const store = new SuffixStore(storeTokens);
@@ -51,8 +59,8 @@ export class Drafters {
     return wish === "" ? this.offered[0] : this.offered.find((name) => name === wish);
   }
 
-  /** A drafter of the generation that opens. */
-  create(name: DrafterName, opening: Opening): Promise<Drafter> {
-    return this.#make[name](opening);
+  /** A drafter of one generation. */
+  create(name: DrafterName, generation: DraftedGeneration): Promise<Drafter> {
+    return this.#make[name](generation);
   }
 }

@@ -1,3 +1,4 @@
+export { draftServerCommand } from "./command.ts";
 export {
   type DrafterName,
   drafterNames,
@@ -5,6 +6,15 @@ export {
   type DraftServerConfig,
   draftServerPrefix,
 } from "./config.ts";
+export { readSampling } from "./convert.ts";
+export { type DraftedGeneration, type DrafterOptions, Drafters } from "./drafters.ts";
 export { addOptions, type ConfigSources, loadConfig } from "./load-config.ts";
-export { type DraftServer, serveDraft } from "./serve.ts";
+export { configure, runProgram, serverCommand, type ServerProgram } from "./program.ts";
+export { type DraftServer, loadDraftModel, serveDraft } from "./serve.ts";
+export {
+  networkSettings,
+  type RunningService,
+  type ServeOptions,
+  startService,
+} from "./start-service.ts";
 export { statusOf } from "./status.ts";

@@ -42,7 +42,7 @@ export function loadConfig<S extends z.ZodObject>(schema: S, sources: ConfigSour
   const set = (name: string, value: unknown, origin: string): void => {
     if (value === undefined) return;
     const property = properties[name];
-    if (!property) throw new InvalidArgumentError(`config: ${origin} is unknown`);
+    if (!property) throw new InvalidArgumentError(`${origin} is unknown`);
     values[name] = typeof value === "string" ? fromText(property.type, value) : value;
     origins[name] = origin;
   };
@@ -64,29 +64,41 @@ export function loadConfig<S extends z.ZodObject>(schema: S, sources: ConfigSour
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const name = String(issue.path[0] ?? "");
-  throw new InvalidArgumentError(`config: ${origins[name] ?? name}: ${issue.message}`, {
+  const got = issue.code === "custom" ? "" : `, got ${JSON.stringify(values[name])}`;
+  throw new InvalidArgumentError(`${origins[name] ?? name}: ${issue.message}${got}`, {
     cause: result.error,
   });
 }
 
 /**
- * Gives a command one option for each setting: `--kebab-case <value>`, `--name` and `--no-name` for a boolean. Their values, as `command.opts()`
- * gives them, are the flags of {@link loadConfig}.
+ * Gives a command one option for each setting: `--kebab-case <value>`, `--name` and `--no-name` for a boolean; one that may be given again for a
+ * list. Their values, as `command.opts()` gives them, are the flags of {@link loadConfig}.
  */
 export function addOptions(command: Command, schema: z.ZodObject): Command {
   for (const [name, property] of Object.entries(propertiesOf(schema))) {
     const flag = `--${kebabCase(name)}`;
-    const shown = property.default === undefined ? "" : ` (default: ${String(property.default)})`;
+    const shown = isShown(property.default) ? ` (default: ${String(property.default)})` : "";
     const text = `${property.description ?? ""}${shown}`;
     if (property.type === "boolean") {
       command.addOption(new Option(flag, text));
       command.addOption(new Option(`--no-${kebabCase(name)}`).hideHelp());
+    } else if (property.type === "array") {
+      command.addOption(new Option(`${flag} <text>`, text).argParser(append));
     } else {
       const value = property.enum?.join("|") ?? property.type ?? "value";
       command.addOption(new Option(`${flag} <${value}>`, text));
     }
   }
   return command;
+}
+
+/** An empty list and a switch that is off go without saying. */
+function isShown(value: unknown): boolean {
+  return value !== undefined && value !== false && !(Array.isArray(value) && value.length === 0);
+}
+
+function append(value: string, all: string[] = []): string[] {
+  return [...all, value];
 }
 
 function propertiesOf(schema: z.ZodObject): Record<string, Property> {
@@ -99,6 +111,7 @@ function fromText(type: string | undefined, text: string): unknown {
     return text.trim() === "" || Number.isNaN(Number(text)) ? text : Number(text);
   }
   if (type === "boolean") return { true: true, "1": true, false: false, "0": false }[text] ?? text;
+  if (type === "array") return [text];
   return text;
 }
 
@@ -107,12 +120,12 @@ function readObject(file: string): object {
   try {
     value = JSON.parse(readFileSync(file, "utf8"));
   } catch (error) {
-    throw new InvalidArgumentError(`config: ${file}: ${(error as Error).message}`, {
+    throw new InvalidArgumentError(`${file}: ${(error as Error).message}`, {
       cause: error,
     });
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new InvalidArgumentError(`config: ${file} must hold a JSON object`);
+    throw new InvalidArgumentError(`${file} must hold a JSON object`);
   }
   return value;
 }

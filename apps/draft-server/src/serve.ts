@@ -1,34 +1,32 @@
 /** Loads what the settings name and serves it. */
 import { InvalidArgumentError, ModelFileError } from "@veridraft/core-probs";
-import { loadModel, readGguf } from "@veridraft/engine-onnx";
-import type { CallLog } from "@veridraft/rpc/server";
-import { startServer } from "@veridraft/rpc/server";
-import { tokenizerFromGguf } from "@veridraft/tokenization";
+import {
+  type LoadedModel,
+  loadModel,
+  type LoadOptions,
+  loadTokenizer,
+  readGguf,
+} from "@veridraft/engine-onnx";
+import { type Tokenizer, tokenizerFromGguf } from "@veridraft/tokenization";
 import type { DraftServerConfig, DrafterName } from "./config.ts";
 import { Drafters } from "./drafters.ts";
 import { draftService } from "./service.ts";
-import { statusOf } from "./status.ts";
+import { type RunningService, type ServeOptions, startService } from "./start-service.ts";
 
 /** A draft server that runs. */
-export interface DraftServer {
-  readonly port: number;
-  /** What a client dials. */
-  readonly address: string;
+export interface DraftServer extends RunningService {
   /** The drafters it offers, its default first. */
   readonly drafters: readonly DrafterName[];
-  /** Lets running generations end within the grace of the settings, then frees the model. */
-  stop(): Promise<void>;
 }
 
 /**
  * Starts a draft server; resolves when it can draft.
  *
- * @param log Told about every call.
  * @throws InvalidArgumentError where the draft model has another tokenizer than the target.
  */
 export async function serveDraft(
   config: DraftServerConfig,
-  log: (call: CallLog) => void = () => {},
+  { log }: ServeOptions = {},
 ): Promise<DraftServer> {
   const { metadata } = await readGguf(config.model);
   const tokenizer = tokenizerFromGguf(metadata);
@@ -39,11 +37,15 @@ export async function serveDraft(
   }
   const { vocabSize, sha256: tokenizerSha256 } = tokenizer;
 
-  const draft = config.draftModel === undefined ? null : await loadDraft(config, tokenizerSha256);
+  const { draftModel, weights, threads, spinning, drafter, storeTokens } = config;
+  const draft =
+    draftModel === undefined
+      ? null
+      : await loadDraftModel(draftModel, tokenizer, { weights, threads, spinning });
   const drafters = new Drafters({
-    preferred: config.drafter,
+    preferred: drafter,
     vocabSize,
-    storeTokens: config.storeTokens,
+    storeTokens,
     draftModel: draft?.model ?? null,
   });
   const info = {
@@ -55,41 +57,22 @@ export async function serveDraft(
     exact: draft?.exact ?? false,
     engine: "",
   };
-  const { host, port, insecure, reflection, maxSessions, graceMs } = config;
-  try {
-    const server = await startServer({
-      services: [draftService({ info, drafters, vocabSize, contextLength, tokenizerSha256 })],
-      host,
-      port,
-      insecure,
-      reflection,
-      maxCalls: maxSessions,
-      toStatus: statusOf,
-      log,
-    });
-    server.setServing(true);
-    return {
-      port: server.port,
-      address: server.address,
-      drafters: drafters.offered,
-      async stop() {
-        await server.stop(graceMs);
-        await draft?.model.dispose();
-      },
-    };
-  } catch (error) {
-    await draft?.model.dispose();
-    throw error;
-  }
+  const service = draftService({ info, drafters, vocabSize, contextLength, tokenizerSha256 });
+  const running = await startService(service, config, async () => draft?.model.dispose(), log);
+  return { ...running, drafters: drafters.offered };
 }
 
-async function loadDraft(config: DraftServerConfig, tokenizerSha256: string) {
-  const { draftModel = "", weights, threads, spinning } = config;
-  const { sha256 } = tokenizerFromGguf((await readGguf(draftModel)).metadata);
-  if (sha256 !== tokenizerSha256) {
+/** Loads a draft model. @throws InvalidArgumentError, before it is loaded, where it has another tokenizer than the target. */
+export async function loadDraftModel(
+  path: string,
+  target: Tokenizer,
+  options: LoadOptions,
+): Promise<LoadedModel> {
+  const { sha256 } = await loadTokenizer(path);
+  if (sha256 !== target.sha256) {
     throw new InvalidArgumentError(
-      `serveDraft: the draft model's tokenizer is ${sha256}, the target's is ${tokenizerSha256}`,
+      `the tokenizers differ: the draft model's is ${sha256}, the target's is ${target.sha256}`,
     );
   }
-  return loadModel(draftModel, { weights, threads, spinning });
+  return loadModel(path, options);
 }

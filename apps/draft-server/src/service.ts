@@ -70,8 +70,8 @@ class Session {
     const name = options.drafters.choose(opening.drafter);
     if (!name) {
       const offered = options.drafters.offered.join(", ");
-      const wish = opening.drafter.slice(0, 64);
-      throw invalidField("open.drafter", `must be one of ${offered}, got ${wish}`);
+      const wish = JSON.stringify(opening.drafter.slice(0, 64));
+      throw invalidField("drafter", `must be one of ${offered}, got ${wish}`);
     }
     return new Session(options, name, opening, await options.drafters.create(name, opening));
   }

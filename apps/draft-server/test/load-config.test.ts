@@ -60,9 +60,9 @@ describe("loadConfig()", () => {
       host: "1",
     });
     expect(read({ APP_SPINNING: "0" }).spinning).toBe(false);
-    expect(() => read({ APP_SPINNING: "yes" })).toThrow("config: APP_SPINNING: Invalid input");
-    expect(() => read({ APP_PORT: "tcp://10.0.0.1:50061" })).toThrow("config: APP_PORT: Invalid");
-    expect(() => read({ APP_PORT: "" })).toThrow("config: APP_PORT: Invalid input");
+    expect(() => read({ APP_SPINNING: "yes" })).toThrow("APP_SPINNING: Invalid input");
+    expect(() => read({ APP_PORT: "tcp://10.0.0.1:50061" })).toThrow("APP_PORT: Invalid");
+    expect(() => read({ APP_PORT: "" })).toThrow("APP_PORT: Invalid input");
   });
 
   it("ignores variables that are no settings, as Kubernetes sets them", () => {
@@ -72,15 +72,15 @@ describe("loadConfig()", () => {
 
   it("refuses unknown flags and keys, and says where they were", () => {
     expect(() => loadConfig(schema, { flags: { draftModle: "x" } })).toThrow(
-      "config: --draft-modle is unknown",
+      "--draft-modle is unknown",
     );
     const path = file('{"prot": 1}');
-    expect(() => loadConfig(schema, { file: path })).toThrow(`config: prot in ${path} is unknown`);
+    expect(() => loadConfig(schema, { file: path })).toThrow(`prot in ${path} is unknown`);
   });
 
   it("refuses values out of range, and files that are no JSON object", () => {
     expect(() => loadConfig(schema, { flags: { port: "65536" } })).toThrow(
-      "config: --port: Too big",
+      "--port: Too big: expected number to be <=65535, got 65536",
     );
     expect(() => loadConfig(schema, { file: file("[]") })).toThrow("must hold a JSON object");
     expect(() => loadConfig(schema, { file: file("{") })).toThrow("JSON");
@@ -89,7 +89,7 @@ describe("loadConfig()", () => {
 
   it("applies rules between settings", () => {
     expect(() => loadConfig(draftServerConfig, { flags: { drafter: "model" } })).toThrow(
-      "config: --drafter: model needs draftModel",
+      "--drafter: model needs draftModel",
     );
     const flags = { drafter: "model", draftModel: "small.gguf" };
     expect(loadConfig(draftServerConfig, { flags })).toMatchObject(flags);

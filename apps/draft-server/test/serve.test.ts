@@ -50,12 +50,13 @@ function start(...args: string[]) {
 it("the process says when it is ready and stops on SIGTERM", async () => {
   const child = start("--port", "0", "--drafter", "recycling");
   const [line] = await once(createInterface(child.stdout), "line");
-  expect(line).toMatch(
-    /^draft server on 127\.0\.0\.1:\d+, offers recycling, suffix, prompt-lookup$/,
-  );
+  expect(line).toMatch(/^veridraft draft server on 127\.0\.0\.1:\d+$/);
   const client = createDraftClient(/127\.0\.0\.1:\d+/.exec(line)?.[0] ?? "");
   onTestFinished(() => client.close());
-  expect(await client.getModelInfo({})).toMatchObject({ model: { vocabSize: 49_152 } });
+  expect(await client.getModelInfo({})).toMatchObject({
+    model: { vocabSize: 49_152 },
+    drafters: ["recycling", "suffix", "prompt-lookup"],
+  });
   child.kill("SIGTERM");
   expect(await once(child, "exit")).toEqual([0, null]);
 });
@@ -64,6 +65,6 @@ it("the process ends with one sentence where it cannot start", async () => {
   const child = start("--port", "x");
   const exit = once(child, "exit");
   const [line] = await once(createInterface(child.stderr), "line");
-  expect(line).toBe("config: --port: Invalid input: expected number, received string");
-  expect(await exit).toEqual([1, null]);
+  expect(line).toBe('veridraft: --port: Invalid input: expected number, received string, got "x"');
+  expect(await exit).toEqual([2, null]);
 });

@@ -242,7 +242,7 @@ describe("refusals", () => {
       [1],
       "telepathy",
       {},
-      "open.drafter: must be one of suffix, prompt-lookup, recycling, model, got telepathy",
+      `drafter: must be one of suffix, prompt-lookup, recycling, model, got "telepathy"`,
     ],
     [[], "", {}, "open.ids: must hold at least one id"],
     [[1, vocabSize], "", {}, "open.ids: [1] must be in [0, 8), got 8"],

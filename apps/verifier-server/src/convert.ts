@@ -1,9 +1,9 @@
 /** The one place where messages of the verifier service meet domain types. Everything that comes from the wire is checked here. */
 import { randomBytes } from "node:crypto";
-import { resolveSampling, type Sampling } from "@veridraft/core-probs";
+import type { Sampling } from "@veridraft/core-probs";
+import { readSampling } from "@veridraft/draft-server";
 import { invalidField } from "@veridraft/rpc";
 import {
-  Coupling as WireCoupling,
   type Finished,
   FinishReason,
   type GenerateRequest,
@@ -39,7 +39,6 @@ export interface Generation {
  */
 export function readGenerate(request: GenerateRequest): Generation {
   const { sampling: wire, stop, speculation, logProbs } = request;
-  const { seed, coupling, ...given } = wire ?? { coupling: 0, seed: undefined };
   if (request.maxTokens === 0) throw invalidField("max_tokens", "must be at least 1, got 0");
   if (stop.length > maxStops) {
     throw invalidField("stop", `must hold at most ${maxStops} strings, got ${stop.length}`);
@@ -60,9 +59,8 @@ export function readGenerate(request: GenerateRequest): Generation {
   }
   return {
     prompt: readPrompt(request),
-    sampling: resolveSampling(given),
-    coupling: coupling === WireCoupling.COUPLING_OPTIMAL ? "optimal" : "seeded",
-    seed: seed ?? BigInt(randomBytes(4).readUInt32LE()),
+    ...readSampling(wire),
+    seed: wire?.seed ?? BigInt(randomBytes(4).readUInt32LE()),
     maxTokens: request.maxTokens,
     stop,
     drafter: speculation?.drafter ?? "",

@@ -1,7 +1,9 @@
+export { verifierServerCommand } from "./command.ts";
 export { verifierServerConfig, type VerifierServerConfig, verifierServerPrefix } from "./config.ts";
 export {
   createRemoteDrafter,
+  Outage,
   type RemoteDrafter,
   type RemoteDrafterOptions,
 } from "./remote-drafter.ts";
-export { type ServeOptions, serveVerifier, type VerifierServer } from "./serve.ts";
+export { serveVerifier } from "./serve.ts";

@@ -3,7 +3,7 @@
  *
  * One stream a generation; each request carries what was committed since the last one and what the last round showed. A peer that is dead, late or
  * talks nonsense costs a generation nothing but its drafts: the round goes on with the empty tree, the stream is opened again in the background
- * from the committed ids, and one warning is given for each outage.
+ * from the committed ids, and one warning is given for each outage of the peer.
  */
 import type { Sampling } from "@veridraft/core-probs";
 import {
@@ -45,10 +45,31 @@ export interface RemoteDrafterOptions {
   readonly sampling: Sampling;
   readonly coupling: Coupling;
   readonly seed: bigint;
-  /** Told once for each outage. */
-  readonly onWarning?: (message: string) => void;
+  /** Shared by the generations that ask one peer. */
+  readonly outage: Outage;
   /** How long a round waits for its draft. Default 200 ms. */
   readonly roundTimeoutMs?: number;
+}
+
+/** Whether a peer drafts at present, as all its generations see it: an outage is warned of once, until a draft arrives again. */
+export class Outage {
+  readonly #warn: (message: string) => void;
+  #lasts = false;
+
+  constructor(warn: (message: string) => void) {
+    this.#warn = warn;
+  }
+
+  /** The peer did not draft. */
+  report(reason: string): void {
+    if (!this.#lasts) this.#warn(`the draft server does not draft: ${reason}`);
+    this.#lasts = true;
+  }
+
+  /** The peer drafted. */
+  end(): void {
+    this.#lasts = false;
+  }
 }
 
 /** A drafter that can be opened before its first round. */
@@ -103,7 +124,6 @@ class Remote implements RemoteDrafter {
   #missed = 0;
   #begun = false;
   #refusal: RpcError | null = null;
-  #outage = false;
   #closed = false;
   #backoffMs = firstBackoffMs;
   #retry: NodeJS.Timeout | null = null;
@@ -147,12 +167,12 @@ class Remote implements RemoteDrafter {
     );
     if (stream !== this.#stream) return this.#miss();
     if (!answer) {
-      this.#warn(`no draft within ${this.#timeoutMs} ms`);
+      this.#options.outage.report(`no draft within ${this.#timeoutMs} ms`);
       return this.#miss();
     }
     try {
       const tree = readProposal(answer, this.#options.vocabSize, most);
-      this.#outage = false;
+      this.#options.outage.end();
       this.#backoffMs = firstBackoffMs;
       return tree;
     } catch (error) {
@@ -188,7 +208,9 @@ class Remote implements RemoteDrafter {
     // Only the first round waits: later ones go on without drafts while the stream is opened again.
     if (stream && !this.#begun) await this.#inTime(stream.opened);
     if (!this.#begun && this.#refusal) throw this.#refusal;
-    if (!this.#begun && stream === this.#stream && !stream?.open) this.#warn("no answer yet");
+    if (!this.#begun && stream === this.#stream && !stream?.open) {
+      this.#options.outage.report("no answer yet");
+    }
     this.#begun = true;
     return this.#stream?.open ? this.#stream : null;
   }
@@ -216,17 +238,11 @@ class Remote implements RemoteDrafter {
       return;
     }
     const message = error instanceof Error ? error.message : String(error);
-    this.#warn(refused ? `refused for good: ${message}` : message);
+    this.#options.outage.report(refused ? `refused for good: ${message}` : message);
     if (refused) return;
     this.#retry = setTimeout(() => this.#connect(), this.#backoffMs);
     this.#retry.unref();
     this.#backoffMs = Math.min(2 * this.#backoffMs, longestBackoffMs);
-  }
-
-  #warn(message: string): void {
-    if (this.#outage) return;
-    this.#outage = true;
-    this.#options.onWarning?.(`the draft server does not draft: ${message}`);
   }
 
   #miss(): DraftTree {

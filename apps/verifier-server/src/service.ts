@@ -11,7 +11,7 @@ import {
 } from "@veridraft/rpc/verifier";
 import { Calibration, encodePrompt, generateText } from "@veridraft/spec-decoding";
 import { type Generation, readGenerate, writeFinished, writeLogProb } from "./convert.ts";
-import { createRemoteDrafter, type RemoteDrafter } from "./remote-drafter.ts";
+import { createRemoteDrafter, Outage, type RemoteDrafter } from "./remote-drafter.ts";
 
 /** What the service is made of. */
 export interface VerifierServiceOptions {
@@ -28,6 +28,7 @@ export interface VerifierServiceOptions {
 export function verifierService(options: VerifierServiceOptions): Service {
   const { target, info } = options;
   const { tokenizer, model } = target;
+  const outage = new Outage(options.warn);
   const calibrations = new Map<string, Calibration>();
   const fingerprint = `${info.name} ${info.weights} ${info.engine}${info.exact ? " exact" : ""}`;
   return service(
@@ -41,7 +42,7 @@ export function verifierService(options: VerifierServiceOptions): Service {
             `prompt: ${ids.length} tokens leave no room in a context of ${model.contextLength}`,
           );
         }
-        const drafter = await openDrafter(options, generation, ids);
+        const drafter = await openDrafter(options, generation, ids, outage);
         const key = drafter?.name ?? "none";
         const calibration = calibrations.get(key) ?? new Calibration();
         calibrations.set(key, calibration);
@@ -92,9 +93,10 @@ export function verifierService(options: VerifierServiceOptions): Service {
 
 /** The drafter of a generation; null where nothing is drafted. @throws RpcError where the draft server refuses the generation. */
 async function openDrafter(
-  { info, draftClient, roundTimeoutMs, warn }: VerifierServiceOptions,
+  { info, draftClient, roundTimeoutMs }: VerifierServiceOptions,
   { drafter, sampling, coupling, seed }: Generation,
   ids: Int32Array,
+  outage: Outage,
 ): Promise<RemoteDrafter | null> {
   if (drafter === "none") return null;
   if (!draftClient) {
@@ -112,7 +114,7 @@ async function openDrafter(
     coupling,
     seed,
     roundTimeoutMs,
-    onWarning: warn,
+    outage,
   });
   try {
     await remote.open(ids);

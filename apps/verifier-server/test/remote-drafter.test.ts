@@ -30,7 +30,7 @@ import {
   generate,
 } from "@veridraft/spec-decoding";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import { createRemoteDrafter, type RemoteDrafterOptions } from "../src/remote-drafter.ts";
+import { createRemoteDrafter, Outage, type RemoteDrafterOptions } from "../src/remote-drafter.ts";
 
 type Peer = Implementation<typeof DraftServiceService>["draft"];
 type Request = NonNullable<DraftRequest["request"]>;
@@ -97,7 +97,7 @@ function connect(address: string, options: Partial<RemoteDrafterOptions> = {}) {
     sampling: defaultSampling,
     coupling: "seeded",
     seed: 7n,
-    onWarning: (message) => warnings.push(message),
+    outage: new Outage((message) => warnings.push(message)),
     roundTimeoutMs: 2000,
     ...options,
   });

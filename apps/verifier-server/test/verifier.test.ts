@@ -2,13 +2,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import type { RunningService } from "@veridraft/draft-server";
 import { createVerifierClient, type VerifierClient } from "@veridraft/rpc/client";
 import { type Finished, FinishReason, type GenerateRequest } from "@veridraft/rpc/verifier";
-import {
-  serveVerifier,
-  type VerifierServer,
-  verifierServerConfig,
-} from "@veridraft/verifier-server";
+import { serveVerifier, verifierServerConfig } from "@veridraft/verifier-server";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 const draftMain = fileURLToPath(new URL("../../draft-server/src/main.ts", import.meta.url));
@@ -20,7 +17,7 @@ async function startDraft(port = 0): Promise<{ process: ChildProcess; address: s
     stdio: ["ignore", "pipe", "inherit"],
   });
   const [line] = (await once(createInterface({ input: child.stdout }), "line")) as [string];
-  return { process: child, address: /on (\S+),/.exec(line)?.[1] ?? "" };
+  return { process: child, address: /on (\S+)$/.exec(line)?.[1] ?? "" };
 }
 
 async function kill(child: ChildProcess): Promise<void> {
@@ -52,7 +49,7 @@ async function collect(
 }
 
 let draft: { process: ChildProcess; address: string };
-let verifier: VerifierServer;
+let verifier: RunningService;
 let client: VerifierClient;
 const warnings: string[] = [];
 
@@ -166,7 +163,7 @@ describe("generate", () => {
     [
       request({ speculation: { drafter: "oracle", numSpeculativeTokens: 0 } }),
       "INVALID_ARGUMENT",
-      "open.drafter: must be one of suffix, prompt-lookup, recycling, got oracle",
+      'drafter: must be one of suffix, prompt-lookup, recycling, got "oracle"',
     ],
     [
       request({ prompt: { $case: "text", value: "a ".repeat(9000) } }),

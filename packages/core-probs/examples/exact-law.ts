@@ -12,3 +12,6 @@ const law = await exactLaw((key) => {
 for (const [token, probability] of [...law].toSorted()) {
   console.log(`token ${token}: ${probability.toFixed(12)}`);
 }
+// -> token 0: 0.500000000000
+// -> token 1: 0.300000000000
+// -> token 2: 0.200000000000

@@ -22,3 +22,5 @@ for (let position = 0; position < positions; position++) {
 }
 console.log(`independent draws agree ${(100 * independent) / positions} % of the time`);
 console.log(`draws with the same noise agree ${(100 * coupled) / positions} % of the time`);
+// -> independent draws agree 44.51 % of the time
+// -> draws with the same noise agree 90.58 % of the time

@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from "./errors.ts";
+import { ContextLengthError, InvalidArgumentError } from "./errors.ts";
 import { logProbOf } from "./kernels.ts";
 import { row } from "./matrix.ts";
 import type { LanguageModel } from "./model.ts";
@@ -27,6 +27,13 @@ export async function scoreTokens(
   if (!Number.isInteger(chunk) || chunk < 1) {
     throw new InvalidArgumentError(
       `scoreTokens: chunk must be an integer of at least 1, got ${chunk}`,
+    );
+  }
+  const { contextLength } = model;
+  // The last id is scored, not fed.
+  if (ids.length > contextLength + 1) {
+    throw new ContextLengthError(
+      `scoreTokens: ${ids.length} ids do not fit a context of ${contextLength}`,
     );
   }
   const tokens = Int32Array.from(ids);

@@ -1,8 +1,9 @@
 /**
- * GGUF -> ONNX, once: the converted graph goes to a cache folder, keyed by file, format and engine version. An entry is written beside its place and
+ * GGUF -> ONNX, once: the converted graph goes to a cache folder, keyed by file hash, format and engine version. An entry is written beside its place and
  * renamed into it, so that it is there whole or not at all; its `done.json` holds the sizes, and an entry that does not match them is rebuilt.
  */
 import { createHash, randomUUID } from "node:crypto";
+import { createReadStream } from "node:fs";
 import {
   mkdir,
   open,
@@ -40,23 +41,13 @@ export function defaultCacheFolder(): string {
   return join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "veridraft");
 }
 
-/** Identifies a file by a hash of its size and of 64 pages spread over it: reading all of it would cost as much as loading the model. */
-async function fingerprint(path: string): Promise<string> {
-  const handle = await open(path);
-  try {
-    const { size } = await handle.stat();
-    const hash = createHash("sha256").update(String(size));
-    const page = Buffer.alloc(64 * 1024);
-    const pages = 64;
-    for (let i = 0; i < pages; i++) {
-      const at = Math.floor((i * Math.max(0, size - page.length)) / (pages - 1));
-      const { bytesRead } = await handle.read(page, 0, page.length, at);
-      hash.update(page.subarray(0, bytesRead));
-    }
-    return hash.digest("hex").slice(0, 32);
-  } finally {
-    await handle.close();
+/** SHA-256 of a whole file; some 0.8 ms a megabyte. */
+async function hashOf(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
+    hash.update(chunk as Buffer);
   }
+  return hash.digest("hex");
 }
 
 /** Returns the path of the ONNX model for a GGUF file, converting it where the cache has no whole entry. */
@@ -66,7 +57,7 @@ export async function convertedModel(
   format: WeightFormat,
   cacheFolder: string,
 ): Promise<string> {
-  const entry = join(cacheFolder, `${await fingerprint(gguf.path)}-${format}-v${engineVersion}`);
+  const entry = join(cacheFolder, `${await hashOf(gguf.path)}-${format}-v${engineVersion}`);
   if (await isWhole(entry)) return join(entry, modelFile);
   const work = `${entry}.${randomUUID()}.part`;
   await mkdir(work, { recursive: true });

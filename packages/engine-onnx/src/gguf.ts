@@ -157,7 +157,9 @@ export async function readGguf(path: string): Promise<Gguf> {
     });
   }
   try {
-    const { size } = await handle.stat();
+    const stats = await handle.stat();
+    if (!stats.isFile()) throw new ModelFileError(`readGguf: ${path} is not a file`);
+    const { size } = stats;
     for (let length = Math.min(size, 4 * 1024 * 1024); ; length = Math.min(size, 2 * length)) {
       const bytes = Buffer.allocUnsafe(length);
       await handle.read(bytes, 0, length, 0);

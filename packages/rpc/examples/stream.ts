@@ -48,3 +48,6 @@ for await (const { response } of call.responses) {
 }
 client.close();
 await server.stop(1000);
+// -> round 1 proposes 11
+// -> round 2 proposes 21
+// -> round 3 proposes 31

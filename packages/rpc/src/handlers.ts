@@ -13,6 +13,7 @@ import type {
   ServerDuplexStream,
 } from "@grpc/grpc-js";
 import { isRpcError, RpcError, type StatusCode, toStatusObject } from "./error.ts";
+import { readable } from "./requests.ts";
 
 /** What a handler knows about its call beside the request. */
 export interface CallContext {
@@ -110,7 +111,7 @@ export class Adapters {
     return (call, callback) => {
       const fail: Fail = (error, requestId) => callback(toStatusObject(error, requestId));
       this.#run(call, limited, fail, async (context) => {
-        const response = await handler(call.request, context);
+        const response = await handler(readable(call.request), context);
         return () => callback(null, response);
       });
     };
@@ -123,8 +124,8 @@ export class Adapters {
   ): handleServerStreamingCall<Q, S> {
     return (call) => {
       const fail: Fail = (error, requestId) => call.emit("error", toStatusObject(error, requestId));
-      this.#run(call, limited, fail, (context) =>
-        this.#writeAll(call, handler(call.request, context), context.signal),
+      this.#run(call, limited, fail, async (context) =>
+        this.#writeAll(call, handler(readable(call.request), context), context.signal),
       );
     };
   }
@@ -133,8 +134,8 @@ export class Adapters {
   bidi<Q, S>(handler: BidiHandler<Q, S>, limited: boolean): handleBidiStreamingCall<Q, S> {
     return (call) => {
       const fail: Fail = (error, requestId) => call.emit("error", toStatusObject(error, requestId));
-      this.#run(call, limited, fail, (context) => {
-        const requests = readAll(call, context.signal);
+      this.#run(call, limited, fail, (context, abort) => {
+        const requests = readAll(call, context.signal, abort);
         return this.#writeAll(call, handler(requests, context), context.signal);
       });
     };
@@ -170,12 +171,12 @@ export class Adapters {
       : undefined;
   }
 
-  /** @param body Runs the handler and returns what tells the caller that all is well. */
+  /** @param body Runs the handler and returns what tells the caller that all is well; may abort the call. */
   #run(
     call: AnyCall,
     limited: boolean,
     fail: Fail,
-    body: (context: CallContext) => Promise<() => void>,
+    body: (context: CallContext, abort: (reason: RpcError) => void) => Promise<() => void>,
   ): void {
     const started = performance.now();
     const requestId = requestIdOf(call.metadata);
@@ -224,7 +225,8 @@ export class Adapters {
     };
     const settle = async (): Promise<void> => {
       try {
-        const succeed = await body({ signal, deadline, metadata: call.metadata, requestId });
+        const context = { signal, deadline, metadata: call.metadata, requestId };
+        const succeed = await body(context, abort);
         signal.throwIfAborted();
         end();
         succeed();
@@ -261,18 +263,20 @@ export class Adapters {
   }
 }
 
-/** The requests of a stream; ends with the signal's reason when that fires. */
+/** The requests of a stream; ends with the signal's reason when that fires. One that cannot be read aborts the call, whatever the handler does. */
 async function* readAll<Q, S>(
   call: ServerDuplexStream<Q, S>,
   signal: AbortSignal,
+  abort: (reason: RpcError) => void,
 ): AsyncGenerator<Q> {
   try {
     // By default a reader that stops early would destroy the writing side, too.
-    yield* call.iterator({ destroyOnReturn: false });
+    for await (const request of call.iterator({ destroyOnReturn: false })) yield readable(request);
     // A caller that cancels before it has sent all seems to have sent all until the stream is closed.
     await new Promise((resolve) => setImmediate(resolve));
     signal.throwIfAborted();
   } catch (error) {
+    if (isRpcError(error)) abort(error);
     throw signal.aborted ? signal.reason : error;
   }
 }

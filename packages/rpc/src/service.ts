@@ -1,6 +1,7 @@
 /** Binds a generated service definition to async handlers. */
 import type { MethodDefinition, UntypedServiceImplementation } from "@grpc/grpc-js";
 import type { Adapters, BidiHandler, ServerStreamHandler, UnaryHandler } from "./handlers.ts";
+import { strictly } from "./requests.ts";
 
 /** Any method of a generated service definition. */
 // oxlint-disable-next-line typescript/no-explicit-any -- the one type that every method definition has
@@ -46,7 +47,7 @@ export function service<D extends Definition>(
 ): Service {
   return {
     name: Object.values(definition)[0].path.split("/")[1],
-    definition,
+    definition: strictly(definition),
     bind: (adapters) =>
       Object.fromEntries(
         Object.entries(definition).map(([name, method]) => {

@@ -113,8 +113,10 @@ describe("limits", () => {
     call.resume();
     // Field 2, length-delimited, 127 bytes, of which none follow.
     call.write(Buffer.from([0x12, 0x7f]));
-    expect(await ended).toMatchObject([{ code: 13 }]);
-    expect(await woken.promise).toMatchObject({ code: "CANCELLED" });
+    expect(await ended).toMatchObject([
+      { code: 3, details: expect.stringMatching(/^the request: /) },
+    ]);
+    expect(await woken.promise).toMatchObject({ code: "INVALID_ARGUMENT" });
   });
 });
 

@@ -12,3 +12,8 @@ console.log(`${words.join(" ")} ...`);
 tree.tokens.forEach((id, i) =>
   console.log(`  ${vocabulary[id]} (confidence ${tree.confidences[i].toFixed(2)})`),
 );
+// -> the cat sat on the mat and the cat sat ...
+// ->   on (confidence 0.75)
+// ->   the (confidence 0.80)
+// ->   mat (confidence 0.83)
+// ->   and (confidence 0.86)

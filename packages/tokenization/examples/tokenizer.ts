@@ -43,3 +43,6 @@ const prompt = encodeChat(tokenizer, template, [
 ]);
 const control = [...prompt].filter((id) => tokenizer.isSpecial(id)).map(tokenizer.piece);
 console.log(`control tokens: ${control.join(" ")}`);
+// -> hell | o |   | \xF0 | \x9F | \x98 | \x80
+// -> ["hell","o"," ","","","","😀",""]
+// -> control tokens: <|im_start|> <|im_end|>
