@@ -126,27 +126,6 @@ describe("a sequence", () => {
   });
 });
 
-describe("int8 against f32", () => {
-  it("agrees within the bounds of 8-bit blocks", { timeout: 60_000 }, async () => {
-    const f32 = await loadModel(smolLM2.path, { weights: "f32", cacheFolder });
-    expect(f32.exact).toBe(true);
-    const logits = await Promise.all(
-      [f32, int8].map(async ({ model }) => (await model.open()).forward(ids)),
-    );
-    let klSum = 0;
-    let equal = 0;
-    for (let i = 0; i < ids.length; i++) {
-      const [p, q] = logits.map((matrix) => logSoftmax64(row(matrix, i)));
-      for (let j = 0; j < p.length; j++) klSum += Math.exp(p[j]) * (p[j] - q[j]);
-      if (argmax(row(logits[0], i)) === argmax(row(logits[1], i))) equal++;
-    }
-    await f32.model.dispose();
-    // 4,096 tokens gave KL 4.2e-3 and 97 % equal argmax; sixteen tokens scatter more.
-    expect(klSum / ids.length).toBeLessThan(2e-2);
-    expect(equal).toBeGreaterThanOrEqual(ids.length - 2);
-  });
-});
-
 describe("the cache of converted models", () => {
   it("rebuilds a damaged entry and leaves no half-written one", { timeout: 60_000 }, async () => {
     const entry = (await readdir(cacheFolder)).find((name) => name.includes("-int8-")) as string;
@@ -158,10 +137,3 @@ describe("the cache of converted models", () => {
     expect((await readdir(cacheFolder)).filter((name) => name.endsWith(".part"))).toEqual([]);
   });
 });
-
-function logSoftmax64(logits: Float32Array): Float64Array {
-  const largest = logits[argmax(logits)];
-  let sum = 0;
-  for (const value of logits) sum += Math.exp(value - largest);
-  return Float64Array.from(logits, (value) => value - largest - Math.log(sum));
-}

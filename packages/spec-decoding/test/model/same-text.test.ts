@@ -1,0 +1,130 @@
+/**
+ * On the real model, too, the text of a seed is that of plain decoding, whatever drafts it, for every weight format whose logits are exact.
+ *
+ * Sampled: every drafter drafts every prompt, and every prompt meets every draft length. Greedy: a prompt meets one drafter in each format; every
+ * drafter meets every length, with the seeded coupling in one format and the optimal one in the other. What drafters learn is kept from text to text,
+ * and proposals are cut as in the apps: to chains where trees are not exact, to what pays where no length is given.
+ */
+import { createRng, type Sampling } from "@veridraft/core-probs";
+import {
+  type LoadedModel,
+  loadModel,
+  type WeightFormat,
+  weightFormats,
+} from "@veridraft/engine-onnx";
+import { smolLM2 } from "@veridraft/model-smollm2";
+import {
+  AdjacencyMatrix,
+  type Coupling,
+  createDraftModel,
+  createPromptLookup,
+  createSuffixDrafter,
+  createTokenRecycling,
+  type Drafter,
+  encodePrompt,
+  type GenerateOptions,
+  SuffixStore,
+} from "@veridraft/spec-decoding";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { finish } from "../support.ts";
+import { prompts } from "./prompts.ts";
+
+const drafters = ["prompt-lookup", "suffix", "recycling", "draft-model"] as const;
+/** Draft lengths; undefined is adaptive, by the engine's costs. */
+const lengths = [1, 4, 12, undefined];
+
+const models = {} as Record<WeightFormat, LoadedModel>;
+const store = new SuffixStore();
+let matrix: AdjacencyMatrix;
+
+beforeAll(async () => {
+  for (const weights of weightFormats) {
+    // Two sessions share the machine: the threads of the idle one must not spin.
+    models[weights] = await loadModel(smolLM2.path, { weights, spinning: false });
+  }
+  matrix = new AdjacencyMatrix(models.f32.model.vocabSize);
+}, 120_000);
+
+afterAll(async () => {
+  for (const { model } of Object.values(models)) await model.dispose();
+});
+
+async function createDrafter(
+  name: (typeof drafters)[number],
+  weights: WeightFormat,
+  sampling: Partial<Sampling>,
+  coupling: Coupling,
+): Promise<Drafter> {
+  switch (name) {
+    case "prompt-lookup":
+      return createPromptLookup();
+    case "suffix":
+      return createSuffixDrafter(store);
+    case "recycling":
+      return createTokenRecycling(matrix);
+    case "draft-model": {
+      const { model } = models[weights === "f32" ? "int8" : "f32"];
+      return createDraftModel(model, { sampling, coupling });
+    }
+  }
+}
+
+const modes: {
+  readonly mode: string;
+  readonly sampling: Partial<Sampling>;
+  readonly couplings: readonly Coupling[];
+  /** A drafter drafts every so many prompts. */
+  readonly every: number;
+}[] = [
+  {
+    mode: "sampled",
+    sampling: { temperature: 0.8, topP: 0.95 },
+    couplings: ["seeded"],
+    every: 1,
+  },
+  { mode: "greedy", sampling: {}, couplings: ["seeded", "optimal"], every: drafters.length },
+];
+
+describe.each(weightFormats)("%s", (weights) => {
+  describe.each(modes)("$mode", ({ sampling, couplings, every }) => {
+    async function generated(i: number, options: Partial<GenerateOptions> = {}) {
+      const { model, tokenizer, exactTrees, costs } = models[weights];
+      const { summary } = await finish(model, [...encodePrompt(models[weights], prompts[i])], {
+        key: createRng(i),
+        maxTokens: 16,
+        stopIds: [...tokenizer.endIds],
+        sampling,
+        branching: exactTrees,
+        costs,
+        ...options,
+      });
+      return summary;
+    }
+
+    /** Plain texts by prompt, made when first compared with. */
+    const plain: (readonly number[])[] = [];
+    const format = weightFormats.indexOf(weights);
+
+    test.for(drafters)(
+      "the text is that of plain decoding, drafted by %s",
+      { timeout: 300_000 },
+      async (name, { skip }) => {
+        skip(!models[weights].exact, `${weights} is not exact on this machine`);
+        const first = drafters.indexOf(name);
+        let accepted = 0;
+        for (let turn = 0, i = (first + format) % every; i < prompts.length; turn++, i += every) {
+          const numSpeculativeTokens = lengths[(turn + first) % lengths.length];
+          const coupling = couplings[(turn + format) % couplings.length];
+          const drafter = await createDrafter(name, weights, sampling, coupling);
+          const drafted = await generated(i, { drafter, coupling, numSpeculativeTokens });
+          plain[i] ??= (await generated(i)).ids;
+          const run = { prompt: i, numSpeculativeTokens, coupling };
+          expect({ ...run, ids: drafted.ids }).toEqual({ ...run, ids: plain[i] });
+          expect(drafted.statistics.undraftedRounds).toBe(0);
+          accepted += drafted.statistics.accepted;
+        }
+        expect(accepted).toBeGreaterThan(0);
+      },
+    );
+  });
+});
