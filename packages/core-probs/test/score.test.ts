@@ -19,7 +19,9 @@ test.each([1, 2, 64])("log-probs of a text, chunks of %i", async (chunk) => {
 test("a text as long as the context and one token more", async () => {
   const small = tableModel([[1]], { contextLength: 3 });
   expect([...(await scoreTokens(small, [0, 0, 0, 0]))]).toEqual([0, 0, 0]);
-  await expect(scoreTokens(small, [0, 0, 0, 0, 0])).rejects.toThrow("5 ids do not fit a context of 3");
+  await expect(scoreTokens(small, [0, 0, 0, 0, 0])).rejects.toThrow(
+    "5 ids do not fit a context of 3",
+  );
 });
 
 test("errors", async () => {

@@ -180,7 +180,7 @@ function adaptiveSchedule(costs: Costs, calibration: Calibration, max: number): 
   let kind: "unknown" | "chosen" | "drawn" = "unknown";
   let idle = 0;
   // Ms that asking the drafter won a round, recently; it starts with credit, as a text must begin before it can repeat.
-  let won = costOf(costs, 2) / 2;
+  let won = costOf(costs, 2) / 4;
   return {
     budget() {
       const perNode = draftCost.slope;
@@ -226,13 +226,13 @@ class LineFit {
     this.#xy += 0.1 * (x * y - this.#xy);
   }
 
-  /** At least 0. Where x hardly varies: the ratio of the means, which blames everything on the nodes. */
+  /** At least 0. Where x hardly varies: 0, which blames everything on the round, so that more nodes are tried and show what they cost. */
   get slope(): number {
     if (this.#weight === 0) return 0;
     const x = this.#x / this.#weight;
     const y = this.#y / this.#weight;
     const variance = this.#xx / this.#weight - x * x;
-    if (variance < 0.25) return x > 0 ? y / x : 0;
+    if (variance < 0.25) return 0;
     return Math.max(0, (this.#xy / this.#weight - x * y) / variance);
   }
 

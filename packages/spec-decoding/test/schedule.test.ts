@@ -192,6 +192,13 @@ test("a drafter that costs more than it wins is asked one round in four", () => 
     asked++;
     schedule.observe({ tree: emptyTree, path: [], drafted: 0, draftMs: 1 });
   }
-  // 5 ms of credit and 1 ms a round: 5 * .9^n < 1 - .9^n from n = 18 on; then one of four of the other 182.
-  expect(asked).toBe(18 + 45);
+  // 2.5 ms of credit and 1 ms a round: 2.5 * .9^n < 1 - .9^n from n = 12 on; then one of four of the other 188.
+  expect(asked).toBe(12 + 47);
+});
+
+test("a drafter whose cost is the asking fills the tree, however little its proposals vary in size", () => {
+  const schedule = createSchedule({ costs: Array.from({ length: 17 }, (_, rows) => 12 + rows) });
+  const tree = chosen(1, 0.9);
+  for (let i = 0; i < 10; i++) schedule.observe({ tree, path: [0], drafted: 1, draftMs: 1 });
+  expect(schedule.budget()).toBeGreaterThan(4);
 });
