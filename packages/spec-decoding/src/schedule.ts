@@ -35,8 +35,8 @@ const defaultTokens = 4;
 const cheapShare = 0.01;
 /** Every so many rounds a drafter that did not pay is asked again. */
 const probeEvery = 16;
-/** Every so many rounds a drafter is asked that has lately cost more time than it won. */
-const askEvery = 4;
+/** A drafter that has lately cost more time than it won is asked every second round, then every fourth, at last every so many rounds. */
+const longestPause = 8;
 
 /** Milliseconds of a forward by its number of rows: costs[rows]; costs[0] is not used. */
 export type Costs = ArrayLike<number>;
@@ -179,12 +179,13 @@ function adaptiveSchedule(costs: Costs, calibration: Calibration, max: number): 
   // Before the first draft nothing is known of a drafter; what is drawn must be decided before it is drawn.
   let kind: "unknown" | "chosen" | "drawn" = "unknown";
   let idle = 0;
+  let pause = 1;
   // Ms that asking the drafter won a round, recently; it starts with credit, as a text must begin before it can repeat.
   let won = costOf(costs, 2) / 4;
   return {
     budget() {
       const perNode = draftCost.slope;
-      if (kind !== "drawn" && won < 0 && ++idle % askEvery !== 0) return 0;
+      if (kind !== "drawn" && won < 0 && ++idle % pause !== 0) return 0;
       if (kind === "chosen" && perNode < cheapShare * costOf(costs, 2)) return max;
       const { acceptance } = calibration;
       const length = chooseLength(acceptance, perNode, costs, max, draftCost.intercept);
@@ -202,6 +203,7 @@ function adaptiveSchedule(costs: Costs, calibration: Calibration, max: number): 
       const extraMs = costOf(costs, 1 + tree.tokens.length) - costOf(costs, 2);
       const gain = drafted === 0 ? 0 : path.length * costOf(costs, 2) - extraMs;
       won += 0.1 * (gain - draftMs - won);
+      pause = won < 0 ? Math.min(2 * pause, longestPause) : 1;
       if (drafted === 0) return;
       kind = isSampled(tree) ? "drawn" : "chosen";
       draftCost.add(drafted, draftMs);
