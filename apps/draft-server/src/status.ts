@@ -8,6 +8,7 @@ const statuses: Record<ProbsErrorCode, StatusCode | undefined> = {
   CONTEXT_LENGTH: "OUT_OF_RANGE",
   UNSUPPORTED: "UNIMPLEMENTED",
   MODEL_FILE: "FAILED_PRECONDITION",
+  RESOURCE_EXHAUSTED: "RESOURCE_EXHAUSTED",
   // No caller can bring it about; what it says is for the log.
   DEGENERATE_DISTRIBUTION: undefined,
 };

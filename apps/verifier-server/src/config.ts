@@ -18,6 +18,22 @@ export const verifierServerConfig = z.strictObject({
   model: z.string().min(1).default(smolLM2.path).describe("GGUF file of the target model."),
   weights: z.enum(weightFormats).default("int8").describe("Format of the weights."),
   threads: z.int().min(1).max(1024).optional().describe("Threads of the model; default all CPUs."),
+  streams: z
+    .int()
+    .min(1)
+    .max(8)
+    .default(8)
+    .describe("Generations that run together; above 1 takes the memory of a second session."),
+  maxCacheBytes: z
+    .int()
+    .min(2 ** 20)
+    .default(2 ** 31)
+    .describe("Most bytes of keys and values; a generation that needs more is refused."),
+  prefixCacheBytes: z
+    .int()
+    .min(0)
+    .default(2 ** 27)
+    .describe("Most bytes of those kept for prompts that begin alike."),
   roundTimeoutMs: z
     .int()
     .min(1)

@@ -10,8 +10,10 @@ export async function serveVerifier(
   config: VerifierServerConfig,
   { log, warn = () => {} }: ServeOptions = {},
 ): Promise<RunningService> {
-  const { weights, threads, draftServer, roundTimeoutMs } = config;
-  const target = await loadModel(config.model, { weights, threads });
+  const { model, draftServer, roundTimeoutMs, ...rest } = config;
+  const { weights, threads, streams, maxCacheBytes, prefixCacheBytes } = rest;
+  const engine = { weights, threads, streams, maxCacheBytes, prefixCacheBytes };
+  const target = await loadModel(model, engine);
   const draftClient = draftServer === undefined ? null : createDraftClient(draftServer);
   const info = {
     name: target.name,

@@ -7,7 +7,8 @@ export type ProbsErrorCode =
   | "DEGENERATE_DISTRIBUTION"
   | "CONTEXT_LENGTH"
   | "UNSUPPORTED"
-  | "MODEL_FILE";
+  | "MODEL_FILE"
+  | "RESOURCE_EXHAUSTED";
 
 /**
  * Base of every error that veridraft throws on purpose. The message is `function: what, with both values`; whatever is not a ProbsError is a bug.
@@ -63,6 +64,13 @@ export class UnsupportedError extends ProbsError {
 export class ModelFileError extends ProbsError {
   constructor(message: string, options?: ErrorOptions) {
     super("MODEL_FILE", message, options);
+  }
+}
+
+/** A bound on memory is reached; what runs goes on. */
+export class ResourceExhaustedError extends ProbsError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("RESOURCE_EXHAUSTED", message, options);
   }
 }
 

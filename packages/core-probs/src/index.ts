@@ -7,6 +7,7 @@ export {
   ModelFileError,
   ProbsError,
   type ProbsErrorCode,
+  ResourceExhaustedError,
   ShapeError,
   UnsupportedError,
 } from "./errors.ts";

@@ -19,20 +19,23 @@ import { join } from "node:path";
 import { dequantize } from "./dequantize.ts";
 import { type Gguf, type GgufTensor } from "./gguf.ts";
 import {
+  batchSlots,
   buildLlama,
   type LinearPart,
   llamaLinears,
   llamaNorms,
   type LlamaShape,
-  type WeightFormat,
 } from "./llama.ts";
 import type { ElementType, ExternalTensor } from "./onnx.ts";
+import type { WeightFormat } from "./weights.ts";
 import { type Blocks, blockSize, quantizeBlocks, repackQ4, repackQ8 } from "./quantize.ts";
 
 /** Part of the key: raise it when the graph or the weight layout changes. */
-const engineVersion = 1;
-const modelFile = "model.onnx";
-const dataFile = "model.bin";
+const engineVersion = 2;
+/** Files of an entry: the graph for one sequence, that for several, and the weights of both. */
+const soloFile = "solo.onnx";
+const batchFile = "batch.onnx";
+const dataFile = "weights.bin";
 const doneFile = "done.json";
 const alignment = 4096;
 
@@ -50,15 +53,22 @@ async function hashOf(path: string): Promise<string> {
   return hash.digest("hex");
 }
 
-/** Returns the path of the ONNX model for a GGUF file, converting it where the cache has no whole entry. */
+/** A converted model: one file for runs of a single sequence, one for runs of several; they share their weights. */
+export interface ConvertedModel {
+  readonly solo: string;
+  readonly batch: string;
+}
+
+/** The converted model of a GGUF file; converts it where the cache has no whole entry. */
 export async function convertedModel(
   gguf: Gguf,
   shape: LlamaShape,
   format: WeightFormat,
   cacheFolder: string,
-): Promise<string> {
+): Promise<ConvertedModel> {
   const entry = join(cacheFolder, `${await hashOf(gguf.path)}-${format}-v${engineVersion}`);
-  if (await isWhole(entry)) return join(entry, modelFile);
+  const converted = { solo: join(entry, soloFile), batch: join(entry, batchFile) };
+  if (await isWhole(entry)) return converted;
   const work = `${entry}.${randomUUID()}.part`;
   await mkdir(work, { recursive: true });
   try {
@@ -73,7 +83,7 @@ export async function convertedModel(
   } finally {
     await rm(work, { recursive: true, force: true });
   }
-  return join(entry, modelFile);
+  return converted;
 }
 
 /** Whether all files of an entry are there in the sizes they were written with. */
@@ -83,7 +93,7 @@ async function isWhole(entry: string): Promise<boolean> {
       string,
       number
     >;
-    for (const file of [modelFile, dataFile]) {
+    for (const file of [soloFile, batchFile, dataFile]) {
       if ((await stat(join(entry, file))).size !== sizes[file]) return false;
     }
     return true;
@@ -111,10 +121,16 @@ async function convert(
     }
     const factors = gguf.tensors.get("rope_freqs.weight");
     const ropeFactors = factors ? await readFloats(source, factors) : null;
-    const model = buildLlama(shape, format, writer.tensors, ropeFactors, dataFile);
-    await writeFile(join(folder, modelFile), model);
+    const sizes: Record<string, number> = { [dataFile]: writer.length };
+    for (const [file, slots] of [
+      [soloFile, 1],
+      [batchFile, batchSlots],
+    ] as const) {
+      const graph = buildLlama(shape, format, writer.tensors, ropeFactors, dataFile, slots);
+      await writeFile(join(folder, file), graph);
+      sizes[file] = graph.length;
+    }
     await target.sync();
-    const sizes = { [modelFile]: model.length, [dataFile]: writer.length };
     await writeFile(join(folder, doneFile), JSON.stringify(sizes));
   } finally {
     await source.close();

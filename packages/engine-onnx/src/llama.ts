@@ -1,10 +1,14 @@
 /**
  * The llama family (Llama 1 to 3, SmolLM, TinyLlama, Mistral without window) as an ONNX graph.
  *
- * Inputs: input_ids [1, S], position_ids [1, S], past_len [1] = P, past_end [1] = P + S, seqlens_k [1] = P + S - 1, total_len [1] = P + S,
- * attn_bias [1, 1, S, P + S] (0 or -Infinity), logits_rows [R], and past_k{i}, past_v{i} [1, kvHeads, capacity, headDim], of which the first P rows count.
- * Outputs: logits [R, vocab]; new_kv [2 * layers, kvHeads, S, headDim], the rows to append: keys of layer 0, values of layer 0, and so on.
+ * Inputs: input_ids [1, S], position_ids [1, S], logits_rows [R], and for each attention slot b: seqlens_k.b [1] = P + S - 1, total_len.b [1] = P + S,
+ * attn_bias.b [1, 1, S, P + S] (0 or -Infinity), and past_k{i}.b, past_v{i}.b [1, kvHeads, capacity, headDim], of which the first P rows count.
+ * Outputs: logits [R, vocab]; new_kv [layers, 2, kvHeads, S, headDim], the rows to append, keys before values.
  * Only new rows come back ("delta" layout): a rejected token costs nothing to forget.
+ *
+ * A graph of several slots runs the rows of several sequences: the linear layers see all of them at once, attention each sequence for itself, so that
+ * its sums are those of a run without neighbours. There rows.b [1, Sb] are the rows of a slot, S in its inputs is Sb, and unpack [S] are the places
+ * of the rows in what the slots give one after another.
  *
  * GroupQueryAttention adds its own causal mask, so the nodes of a tree stand parents before children, and the bias hides the rest.
  */
@@ -12,10 +16,10 @@ import { UnsupportedError } from "@veridraft/core-probs";
 import type { Gguf, GgufTensor, GgufValue } from "./gguf.ts";
 import { GraphBuilder, type ExternalTensor } from "./onnx.ts";
 import { blockSize } from "./quantize.ts";
+import { type WeightFormat, Weights } from "./weights.ts";
 
-/** Formats of the linear layers: 8-bit blocks, or float32 as the reference. */
-export const weightFormats = ["int8", "f32"] as const;
-export type WeightFormat = (typeof weightFormats)[number];
+/** Sequences that a run of the graph for several can hold; empty slots cost about a tenth of a full one. */
+export const batchSlots = 8;
 
 /** What the metadata say about the network. */
 export interface LlamaShape {
@@ -152,6 +156,7 @@ function rotaryTables(
  *
  * @param tensors External tensors by name: `NAME` float32, or `NAME.values` and `NAME.scales` for 8-bit blocks.
  * @param ropeFactors Per-frequency divisors of Llama 3.1 ("rope_freqs.weight"), or null.
+ * @param slots Sequences of a run, at least 1.
  */
 export function buildLlama(
   shape: LlamaShape,
@@ -159,127 +164,111 @@ export function buildLlama(
   tensors: ReadonlyMap<string, ExternalTensor>,
   ropeFactors: Float32Array | null,
   dataFile: string,
+  slots: number,
 ): Uint8Array {
   const { layers, hidden, heads, kvHeads, headDim, feedForward, vocab, context } = shape;
   const graph = new GraphBuilder(dataFile);
   const ids = graph.input("input_ids", "int64", [1, "S"]);
   const positions = graph.input("position_ids", "int64", [1, "S"]);
-  const start = graph.input("past_len", "int64", [1]);
-  const end = graph.input("past_end", "int64", [1]);
-  const seqlens = graph.input("seqlens_k", "int32", [1]);
-  const total = graph.input("total_len", "int32", [1]);
-  const bias = graph.input("attn_bias", "float32", [1, 1, "S", "T"]);
   const logitsRows = graph.input("logits_rows", "int64", ["R"]);
+  const several = slots > 1;
+  const unpack = several ? graph.input("unpack", "int64", ["S"]) : "";
+  const inputsOf = Array.from({ length: slots }, (_, b) => {
+    const rows = several ? `S${b}` : "S";
+    return {
+      rows: several ? graph.input(`rows.${b}`, "int64", [1, rows]) : "",
+      seqlens: graph.input(`seqlens_k.${b}`, "int32", [1]),
+      total: graph.input(`total_len.${b}`, "int32", [1]),
+      bias: graph.input(`attn_bias.${b}`, "float32", [1, 1, rows, `T${b}`]),
+    };
+  });
 
   const [cosTable, sinTable] = rotaryTables(shape, ropeFactors);
   const cos = graph.constant("rope.cos", cosTable, [context, headDim / 2]);
   const sin = graph.constant("rope.sin", sinTable, [context, headDim / 2]);
-  const rowAxis = graph.constant("slice.axis", BigInt64Array.of(2n), [1]);
   const firstAxis = graph.constant("axis.first", BigInt64Array.of(0n), [1]);
   const flat = graph.constant("shape.flat", BigInt64Array.of(-1n, BigInt(hidden)), [2]);
-  const halves = graph.constant(
-    "split.halves",
-    BigInt64Array.of(BigInt(feedForward), BigInt(feedForward)),
-    [2],
-  );
+  const integers = (name: string, ...values: number[]): string =>
+    graph.constant(name, BigInt64Array.from(values, BigInt), [values.length]);
+  const halves = integers("split.halves", feedForward, feedForward);
+  const rotatedWidth = (heads + kvHeads) * headDim;
+  const packedWidth = (heads + 2 * kvHeads) * headDim;
+  const rotatedAndNot = integers("split.rotated", rotatedWidth, kvHeads * headDim);
+  const kvStart = integers("kv.start", heads * headDim);
+  const kvEnd = integers("kv.end", packedWidth);
+  const lastAxis = integers("axis.last", 1);
 
-  const known = new Set<string>();
-  const weight = (name: string): string => {
-    if (!known.has(name)) {
-      known.add(name);
-      graph.external(name, tensors.get(name) as ExternalTensor);
-    }
-    return name;
-  };
-  const linear = (x: string, name: string, K: number, N: number, output: string): string => {
-    if (format === "f32") return graph.node("Gemm", [x, weight(name)], output, { transB: 1 });
-    const values = `${name}.matrix`;
-    if (!known.has(values)) {
-      known.add(values);
-      const { dims: _, ...place } = tensors.get(`${name}.values`) as ExternalTensor;
-      graph.external(values, { ...place, dims: [N, K / blockSize, blockSize] });
-    }
-    const scales = `${name}.flat_scales`;
-    if (!known.has(scales)) {
-      known.add(scales);
-      const { dims: _, ...place } = tensors.get(`${name}.scales`) as ExternalTensor;
-      graph.external(scales, { ...place, dims: [(N * K) / blockSize] });
-    }
-    return graph.node("com.microsoft:MatMulNBits", [x, values, scales], output, {
-      K,
-      N,
-      bits: 8,
-      block_size: blockSize,
-      accuracy_level: 4,
-    });
-  };
-  const embed = (): string =>
-    format === "f32"
-      ? graph.node("Gather", [weight("embedding"), ids], "embedded")
-      : graph.node(
-          "com.microsoft:GatherBlockQuantized",
-          [weight("embedding.values"), ids, weight("embedding.scales")],
-          "embedded",
-          { bits: 8, block_size: blockSize, gather_axis: 0, quantize_axis: 1 },
-        );
+  const weights = new Weights(graph, format, tensors);
   const epsilon = { float: shape.epsilon };
   const addNorm = (residual: string, x: string, name: string, output: string): [string, string] => {
     const sum = `${output}.sum`;
     graph.node(
       "com.microsoft:SkipSimplifiedLayerNormalization",
-      [residual, x, weight(name)],
+      [residual, x, weights.norm(name)],
       [output, "", "", sum],
       { epsilon },
     );
     return [output, sum];
   };
 
-  let residual = graph.node("Reshape", [embed(), flat], "hidden");
+  let residual = graph.node("Reshape", [weights.embed(ids), flat], "hidden");
   let x = graph.node(
     "SimplifiedLayerNormalization",
-    [residual, weight("blk.0.attn_norm.weight")],
+    [residual, weights.norm("blk.0.attn_norm.weight")],
     "normed",
     { axis: -1, epsilon, stash_type: 1 },
   );
   const fresh: string[] = [];
   for (let i = 0; i < layers; i++) {
     const at = `layer.${i}`;
-    const pastKeys = graph.input(`past_k${i}`, "float32", [1, kvHeads, "C", headDim]);
-    const pastValues = graph.input(`past_v${i}`, "float32", [1, kvHeads, "C", headDim]);
-    const qkv = linear(x, `blk.${i}.qkv`, hidden, (heads + 2 * kvHeads) * headDim, `${at}.qkv`);
-    const packed = graph.node("Unsqueeze", [qkv, firstAxis], `${at}.packed`);
-    graph.node(
-      "com.microsoft:GroupQueryAttention",
-      [packed, "", "", pastKeys, pastValues, seqlens, total, cos, sin, positions, bias],
-      [`${at}.attended`, `${at}.keys`, `${at}.values`],
-      {
-        num_heads: heads,
-        kv_num_heads: kvHeads,
-        do_rotary: 1,
-        rotary_interleaved: 0,
-        scale: { float: headDim ** -0.5 },
-      },
-    );
-    for (const kind of ["keys", "values"]) {
-      const present = `${at}.${kind}`;
-      fresh.push(graph.node("Slice", [present, start, end, rowAxis], `${present}.new`));
-    }
-    const attended = graph.node("Squeeze", [`${at}.attended`, firstAxis], `${at}.rows`);
-    const o = linear(attended, `blk.${i}.o`, heads * headDim, hidden, `${at}.o`);
+    const qkv = weights.linear(x, `blk.${i}.qkv`, hidden, packedWidth, `${at}.qkv`);
+    // Queries and keys rotate alike.
+    graph.node("Split", [qkv, rotatedAndNot], [`${at}.qk`, `${at}.v`], { axis: 1 });
+    const qk = graph.node("Unsqueeze", [`${at}.qk`, firstAxis], `${at}.qk.batch`);
+    graph.node("com.microsoft:RotaryEmbedding", [qk, positions, cos, sin], `${at}.rotated`);
+    const rotated = graph.node("Squeeze", [`${at}.rotated`, firstAxis], `${at}.rotated.rows`);
+    const packed = graph.node("Concat", [rotated, `${at}.v`], `${at}.packed`, { axis: 1 });
+    fresh.push(graph.node("Slice", [packed, kvStart, kvEnd, lastAxis], `${at}.kv`));
+    const attend = ({ rows, seqlens, total, bias }: (typeof inputsOf)[0], b: number): string => {
+      const past = (["k", "v"] as const).map((kind) =>
+        graph.input(`past_${kind}${i}.${b}`, "float32", [1, kvHeads, `C${b}`, headDim]),
+      );
+      const own = several
+        ? graph.node("Gather", [packed, rows], `${at}.own.${b}`)
+        : graph.node("Unsqueeze", [packed, firstAxis], `${at}.own.${b}`);
+      return graph.node(
+        "com.microsoft:GroupQueryAttention",
+        [own, "", "", ...past, seqlens, total, "", "", "", bias],
+        [`${at}.attended.${b}`, `${at}.keys.${b}`, `${at}.values.${b}`],
+        { num_heads: heads, kv_num_heads: kvHeads, scale: { float: headDim ** -0.5 } },
+      );
+    };
+    const slotRows = inputsOf.map(attend);
+    const joined = several
+      ? graph.node("Concat", slotRows, `${at}.joined`, { axis: 1 })
+      : slotRows[0];
+    const together = graph.node("Squeeze", [joined, firstAxis], `${at}.together`);
+    const attended = several
+      ? graph.node("Gather", [together, unpack], `${at}.attended`)
+      : together;
+    const o = weights.linear(attended, `blk.${i}.o`, heads * headDim, hidden, `${at}.o`);
     [x, residual] = addNorm(residual, o, `blk.${i}.ffn_norm.weight`, `${at}.ffn`);
-    const gateUp = linear(x, `blk.${i}.gate_up`, hidden, 2 * feedForward, `${at}.gate_up`);
+    const gateUp = weights.linear(x, `blk.${i}.gate_up`, hidden, 2 * feedForward, `${at}.gate_up`);
     graph.node("Split", [gateUp, halves], [`${at}.gate`, `${at}.up`], { axis: 1 });
     const sigmoid = graph.node("Sigmoid", [`${at}.gate`], `${at}.sigmoid`);
     const swish = graph.node("Mul", [`${at}.gate`, sigmoid], `${at}.swish`);
     const gated = graph.node("Mul", [swish, `${at}.up`], `${at}.gated`);
-    const down = linear(gated, `blk.${i}.down`, feedForward, hidden, `${at}.down`);
+    const down = weights.linear(gated, `blk.${i}.down`, feedForward, hidden, `${at}.down`);
     const next = i + 1 < layers ? `blk.${i + 1}.attn_norm.weight` : "output_norm.weight";
     [x, residual] = addNorm(residual, down, next, `${at}.out`);
   }
-  graph.node("Concat", fresh, "new_kv", { axis: 0 });
+  graph.node("Concat", fresh, "kv.rows", { axis: 0 });
+  const kvShape = integers("kv.shape", layers, -1, 2, kvHeads, headDim);
+  const kv = graph.node("Reshape", ["kv.rows", kvShape], "kv.heads");
+  graph.node("Transpose", [kv], "new_kv", { perm: [0, 2, 3, 1, 4] });
   const asked = graph.node("Gather", [x, logitsRows], "asked");
-  linear(asked, shape.tied ? "embedding" : "head", hidden, vocab, "logits");
+  weights.linear(asked, shape.tied ? "embedding" : "head", hidden, vocab, "logits");
   graph.output("logits", "float32", ["R", vocab]);
-  graph.output("new_kv", "float32", [2 * layers, kvHeads, "S", headDim]);
+  graph.output("new_kv", "float32", [layers, 2, kvHeads, "S", headDim]);
   return graph.encode();
 }

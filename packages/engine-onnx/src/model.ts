@@ -11,7 +11,13 @@ import {
   ShapeError,
   type TreeSequence,
 } from "@veridraft/core-probs";
-import type { ForwardCall, Request, Response, WorkerOptions } from "./protocol.ts";
+import type {
+  EngineStatistics,
+  ForwardCall,
+  Request,
+  Response,
+  WorkerOptions,
+} from "./protocol.ts";
 import { startWorker } from "./start-worker.ts";
 
 type Answer = Exclude<Response, { op: "ready" }>;
@@ -57,23 +63,34 @@ export class OnnxModel implements LanguageModel<OnnxSequence> {
     return new OnnxSequence(this, sequence, abort, 0);
   }
 
+  /** What the session holds and did since it was loaded. */
+  async statistics(): Promise<EngineStatistics> {
+    const call = this.calls++;
+    const answer = await this.ask(call, { op: "statistics", call });
+    return (answer as Extract<Answer, { op: "statistics" }>).statistics;
+  }
+
   /** Ends the thread. Forwards under way are rejected. */
   async dispose(): Promise<void> {
     await this.worker.terminate();
   }
 
   /** Sends a request that has no answer. @internal */
-  cast(request: Exclude<Request, ForwardCall>): void {
+  cast(request: Exclude<Request, ForwardCall | { op: "statistics" }>): void {
     if (this.failure === null) this.worker.postMessage(request);
   }
 
   /** Sends a forward and waits for its answer. @internal */
   call(request: Omit<ForwardCall, "op" | "call">): Promise<Answer> {
-    if (this.failure !== null) return Promise.reject(this.failure);
     const call = this.calls++;
+    return this.ask(call, { op: "forward", call, ...request });
+  }
+
+  private ask(call: number, request: Request): Promise<Answer> {
+    if (this.failure !== null) return Promise.reject(this.failure);
     return new Promise((resolve, reject) => {
       this.waiting.set(call, { resolve, reject });
-      this.worker.postMessage({ op: "forward", call, ...request } satisfies ForwardCall);
+      this.worker.postMessage(request);
     });
   }
 
@@ -237,6 +254,7 @@ export class OnnxSequence implements TreeSequence {
     try {
       const answer = await this.model.call({
         sequence: this.id,
+        base: this.committed,
         ids: Int32Array.from(ids),
         parents,
         rows,
@@ -251,6 +269,7 @@ export class OnnxSequence implements TreeSequence {
         signal?.throwIfAborted();
         throw new InvalidArgumentError(`${name}: the sequence was disposed of`);
       }
+      if (answer.op !== "logits") throw new Error(`${name}: answered with ${answer.op}`);
       signal?.throwIfAborted();
       this.last = parents ?? Int32Array.from(ids, (_, i) => i - 1);
       return { data: answer.data, rows: answer.rows, cols: vocabSize };

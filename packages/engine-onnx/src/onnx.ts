@@ -19,8 +19,10 @@ export interface ExternalTensor {
   readonly bytes: number;
 }
 
-/** Attribute values: integers are written as ints; write a float attribute as `{ float }`. */
-export type Attributes = Readonly<Record<string, number | { readonly float: number }>>;
+/** Attribute values: numbers are written as ints, arrays as lists of them; write a float attribute as `{ float }`. */
+export type Attributes = Readonly<
+  Record<string, number | readonly number[] | { readonly float: number }>
+>;
 
 const irVersion = 10;
 const opsets = [
@@ -96,8 +98,11 @@ export class GraphBuilder {
       const attribute = node.uint32(tag(5)).fork().uint32(tag(1)).string(name);
       if (typeof value === "number") {
         attribute.uint32(tag(3, varint)).int64(value).uint32(tag(20, varint)).int32(2);
-      } else {
+      } else if ("float" in value) {
         attribute.uint32(tag(2, fixed32)).float(value.float).uint32(tag(20, varint)).int32(1);
+      } else {
+        for (const each of value) attribute.uint32(tag(8, varint)).int64(each);
+        attribute.uint32(tag(20, varint)).int32(7);
       }
       attribute.join();
     }

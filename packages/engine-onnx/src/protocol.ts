@@ -3,7 +3,15 @@ import type { LogitRows, ProbsErrorCode } from "@veridraft/core-probs";
 
 /** Starts the worker. */
 export interface WorkerOptions {
-  readonly modelPath: string;
+  /** Graph for runs of a single sequence. */
+  readonly solo: string;
+  /** Graph for runs of up to `slots` sequences; null runs one sequence after another. */
+  readonly batch: string | null;
+  readonly slots: number;
+  /** Most bytes of keys and values; more than that is refused. */
+  readonly maxCacheBytes: number;
+  /** Most bytes of those that are kept of sequences that have ended. */
+  readonly prefixCacheBytes: number;
   readonly threads: number;
   readonly spinning: boolean;
   readonly layers: number;
@@ -18,6 +26,8 @@ export interface ForwardCall {
   readonly op: "forward";
   readonly call: number;
   readonly sequence: number;
+  /** Committed rows. */
+  readonly base: number;
   readonly ids: Int32Array;
   /** null for a causal run; else parents of the nodes, -1 for a child of the last committed token. */
   readonly parents: Int32Array | null;
@@ -37,7 +47,26 @@ export type Request =
       readonly into: number;
       readonly abort: Int32Array;
     }
-  | { readonly op: "close"; readonly sequence: number };
+  | { readonly op: "close"; readonly sequence: number }
+  | { readonly op: "statistics"; readonly call: number };
+
+/** What a session holds and did. */
+export interface EngineStatistics {
+  /** Sequences that are open. */
+  readonly sequences: number;
+  /** Bytes of keys and values: theirs, and those kept of sequences that have ended. */
+  readonly cacheBytes: number;
+  /** Sequences that have ended and whose rows are kept. */
+  readonly prefixes: number;
+  /** Runs of the session. */
+  readonly runs: number;
+  /** Forwards of sequences in them: more than `runs` where several ran together. */
+  readonly forwards: number;
+  /** Rows in them, without padding. */
+  readonly rows: number;
+  /** Rows that did not run since others began with the same tokens. */
+  readonly prefixRows: number;
+}
 
 export type Response =
   | { readonly op: "ready" }
@@ -47,6 +76,7 @@ export type Response =
       readonly data: Float32Array;
       readonly rows: number;
     }
+  | { readonly op: "statistics"; readonly call: number; readonly statistics: EngineStatistics }
   | { readonly op: "aborted"; readonly call: number }
   | {
       readonly op: "failed";

@@ -7,7 +7,7 @@ import type { OnnxModel, OnnxSequence } from "./model.ts";
 
 /** The outcome of {@link selfTest}. */
 export interface SelfTest {
-  /** Logits of a row are bitwise the same however the rows before it were cut into calls. */
+  /** Logits of a row are bitwise the same however the rows before it were cut into calls, and whatever other sequences run with it. */
   readonly exact: boolean;
   /** The same holds for rows of a tree whose nodes are interleaved with those of another branch. */
   readonly exactTrees: boolean;
@@ -22,8 +22,8 @@ const cuts = [2, 3, 5, 1, 8, 13];
 const measuredRows = [1, 2, 3, 4, 6, 8, 12, 16];
 const repetitions = 3;
 
-/** Runs the test; about half a second on the embedded model. */
-export async function selfTest(model: OnnxModel): Promise<SelfTest> {
+/** Runs the test; about half a second on the embedded model. @param streams Sequences that run together. */
+export async function selfTest(model: OnnxModel, streams: number): Promise<SelfTest> {
   const ids = Int32Array.from({ length: tokens }, (_, i) => (i * 7919 + 13) % model.vocabSize);
   const sequence = await model.open();
   try {
@@ -42,9 +42,42 @@ export async function selfTest(model: OnnxModel): Promise<SelfTest> {
     const exactTrees = await treesAgree(sequence, ids.subarray(tokens - 8), whole);
     const alone = await sequence.forward(ids.subarray(tokens - 8, tokens - 7), { padded: false });
     const control = largestDifference(alone, 0, whole, tokens - 8);
+    exact &&= streams === 1 || (await neighboursAgree(model, ids, whole));
     return { exact, exactTrees, control, costs: await measureCosts(sequence, ids) };
   } finally {
+    sequence.truncate(0);
     sequence.dispose();
+  }
+}
+
+/** Runs `ids` beside two sequences of other lengths. */
+async function neighboursAgree(model: OnnxModel, ids: Int32Array, whole: Matrix): Promise<boolean> {
+  const sequences = await Promise.all([0, 5, 11].map(() => model.open()));
+  try {
+    for (const [i, start] of [0, 5, 11].entries()) {
+      if (start === 0) continue;
+      await sequences[i].forward(ids.subarray(0, start));
+      sequences[i].commit(start);
+    }
+    let at = 0;
+    for (const size of cuts) {
+      const [part] = await Promise.all([
+        sequences[0].forward(ids.subarray(at, at + size)),
+        sequences[1].forward(ids.subarray(0, 1)),
+        sequences[2].forward(ids.subarray(0, 4)),
+      ]);
+      for (let i = 0; i < size; i++) {
+        if (largestDifference(part, i, whole, at + i) !== 0) return false;
+      }
+      sequences[0].commit(size);
+      at += size;
+    }
+    return true;
+  } finally {
+    for (const sequence of sequences) {
+      sequence.truncate(0);
+      sequence.dispose();
+    }
   }
 }
 

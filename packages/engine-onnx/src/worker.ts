@@ -1,140 +1,204 @@
 /**
  * The session's thread: `session.run` blocks the thread it is called on, so it has one of its own, and the caller's event loop never waits.
- * Forwards of several sequences take turns chunk by chunk, in order of arrival.
+ * Forwards that wait at the same time run together.
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { isProbsError } from "@veridraft/core-probs";
-import { InferenceSession, Tensor } from "onnxruntime-node";
 import { KvCache } from "./kv-cache.ts";
 import type { ForwardCall, Request, Response, WorkerOptions } from "./protocol.ts";
+import { KvPool } from "./kv-pool.ts";
+import { PrefixCache } from "./prefix-cache.ts";
+import { type Part, Runner } from "./runner.ts";
+import { nextRun } from "./scheduler.ts";
 
 const options = workerData as WorkerOptions;
 const port = parentPort as NonNullable<typeof parentPort>;
 
-/** Rows of one run of a long prompt; between two runs a call can be aborted and others get their turn. */
-const chunkRows = 256;
-/** ONNX Runtime takes other kernels for a single row; with two or more a row's result does not depend on their number. */
-const fewestRows = 2;
+/** How long a run waits for the sequences of the last one: less than a tenth of what running them apart would cost. */
+const gatherMs = 3;
 
 interface Entry {
-  readonly cache: KvCache;
+  cache: KvCache;
   /** [0] is 1 while the caller wants the running forward to end. */
   readonly abort: Int32Array;
+  /** Tokens of the last forward, which may be committed, and the committed rows before it. */
+  pending: Int32Array;
+  base: number;
 }
 
-/** Rows to run in one go. */
-interface Batch {
-  readonly ids: Int32Array;
-  readonly parents: Int32Array | null;
-  /** Rows before these. */
-  readonly past: number;
-  /** Rows of these whose logits are wanted. */
-  readonly wanted: readonly number[];
-  readonly padded: boolean;
+/** A forward of which rows have still to run. */
+class Job {
+  readonly request: ForwardCall;
+  readonly entry: Entry;
+  readonly logits: Float32Array[] = [];
+  /** Rows that have run, or were there already. */
+  done: number;
+
+  constructor(request: ForwardCall, entry: Entry, done: number) {
+    this.request = request;
+    this.entry = entry;
+    this.done = done;
+  }
+
+  get left(): number {
+    return this.request.ids.length - this.done;
+  }
+
+  get divisible(): boolean {
+    return this.request.parents === null;
+  }
+
+  get isAborted(): boolean {
+    return Atomics.load(this.entry.abort, 0) === 1;
+  }
+
+  /** The next rows. */
+  part(count: number): Part {
+    const { ids, parents, rows, padded } = this.request;
+    const last = count === this.left;
+    return {
+      cache: this.entry.cache,
+      ids: ids.subarray(this.done, this.done + count),
+      parents,
+      past: this.request.base + this.done,
+      wanted: rows === "all" ? Array.from({ length: count }, (_, i) => i) : last ? [count - 1] : [],
+      padded,
+    };
+  }
 }
 
-const session = await InferenceSession.create(options.modelPath, {
-  intraOpNumThreads: options.threads,
-  interOpNumThreads: 1,
-  graphOptimizationLevel: "all",
-  // Shapes change with every call.
-  enableMemPattern: false,
-  extra: { session: { intra_op: { allow_spinning: options.spinning ? "1" : "0" } } },
-});
+const solo = await Runner.load(options.solo, 1, options);
+const batch =
+  options.batch === null ? null : await Runner.load(options.batch, options.slots, options);
 const sequences = new Map<number, Entry>();
-/** The end of the line of runs. */
-let turn: Promise<unknown> = Promise.resolve();
-
-function inTurn<T>(run: () => Promise<T>): Promise<T> {
-  const result = turn.then(run);
-  turn = result.catch(() => undefined);
-  return result;
-}
+const prefixes = new PrefixCache(options.prefixCacheBytes);
+const pool = new KvPool(options, options.maxCacheBytes, () => prefixes.dropOldest());
+/** In order of arrival, but a long one stands last when some of it has run. */
+let jobs: Job[] = [];
+let running = false;
+/** Sequences that the last run answered and that have not asked again. */
+const answered = new Set<number>();
+let onGathered: (() => void) | undefined;
+const counts = { runs: 0, forwards: 0, rows: 0, prefixRows: 0 };
 
 function reply(message: Response, transfer: ArrayBuffer[] = []): void {
   port.postMessage(message, transfer);
 }
 
-async function forward({ call, sequence, ids, parents, rows, padded }: ForwardCall): Promise<void> {
-  const { cache, abort } = sequences.get(sequence) as Entry;
-  const base = cache.length;
-  const total = ids.length;
-  const all: Float32Array[] = [];
-  // A tree is one run: its nodes see each other.
-  const step = parents ? total : chunkRows;
-  for (let done = 0; done < total; done += step) {
-    const chunk = ids.subarray(done, Math.min(total, done + step));
-    const last = done + chunk.length === total;
-    const wanted = rows === "all" ? Array.from(chunk, (_, i) => i) : last ? [chunk.length - 1] : [];
-    const logits = await inTurn(async () => {
-      if (Atomics.load(abort, 0) === 1 || !sequences.has(sequence)) return null;
-      return runBatch(cache, { ids: chunk, parents, past: base + done, wanted, padded });
+/**
+ * Waits a moment for those that ran together to ask again: a run that starts with the first of them would leave the others to a run of their own, and
+ * so for ever.
+ */
+function gather(): Promise<unknown> {
+  if (!batch || answered.size === 0) return new Promise((resolve) => setImmediate(resolve));
+  return new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, gatherMs);
+    onGathered = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+  }).finally(() => {
+    onGathered = undefined;
+    answered.clear();
+  });
+}
+
+/** A sequence asks again, or never will. */
+function arrived(sequence: number): void {
+  answered.delete(sequence);
+  if (answered.size === 0) onGathered?.();
+}
+
+/** Runs what waits until nothing does. Between two runs the messages are read that came in meanwhile. */
+async function runAll(): Promise<void> {
+  if (running) return;
+  running = true;
+  while (jobs.length > 0) {
+    await gather();
+    for (const job of jobs) {
+      if (job.isAborted) reply({ op: "aborted", call: job.request.call });
+    }
+    jobs = jobs.filter((job) => !job.isAborted);
+    if (jobs.length > 0) await runOnce();
+  }
+  running = false;
+}
+
+async function runOnce(): Promise<void> {
+  const picked = nextRun(jobs, batch?.slots ?? 1).map(({ index, rows }) => ({
+    job: jobs[index],
+    rows,
+  }));
+  jobs = jobs.filter((job) => !picked.some((each) => each.job === job));
+  const chosen = picked.filter(({ job }) => reserve(job));
+  if (chosen.length === 0) return;
+  try {
+    const runner = batch && chosen.length > 1 ? batch : solo;
+    const logits = await runner.run(chosen.map(({ job, rows }) => job.part(rows)));
+    counts.runs++;
+    chosen.forEach(({ job, rows }, i) => {
+      counts.forwards++;
+      counts.rows += rows;
+      job.done += rows;
+      job.logits.push(logits[i]);
+      if (job.left === 0) finish(job);
+      else jobs.push(job);
     });
-    if (logits === null) {
-      reply({ op: "aborted", call });
-      return;
-    }
-    all.push(logits);
+  } catch (error) {
+    for (const { job } of chosen) fail(job, error);
   }
-  const data = all.length === 1 ? all[0] : concatenate(all);
-  reply({ op: "logits", call, data, rows: data.length / options.vocabSize }, [
-    data.buffer as ArrayBuffer,
-  ]);
 }
 
-/** Runs the rows, writes their keys and values after `past`, and returns the wanted logits. */
-async function runBatch(cache: KvCache, batch: Batch): Promise<Float32Array> {
-  const { ids, parents, past, wanted } = batch;
-  const count = ids.length;
-  const size = batch.padded ? Math.max(count, fewestRows) : count;
-  const total = past + size;
-  const inputIds = new BigInt64Array(size);
-  const positions = new BigInt64Array(size);
-  const bias = new Float32Array(size * total);
-  for (let i = 0; i < size; i++) {
-    inputIds[i] = BigInt(ids[Math.min(i, count - 1)]);
-    positions[i] = BigInt(past + i);
+/** Makes room for the rows of a job, the later ones included; where there is none, the job has failed and its neighbours run without it. */
+function reserve(job: Job): boolean {
+  const { request, done, left, entry } = job;
+  const from = request.base + done;
+  try {
+    entry.cache.reserve(from, from + left);
+    return true;
+  } catch (error) {
+    fail(job, error);
+    return false;
   }
-  if (parents) maskTree(parents, past, total, bias, positions);
-  // A forward for its keys and values alone still has one row of logits: the graph gathers at least one.
-  const rows = wanted.length > 0 ? wanted : [count - 1];
-  const feeds: Record<string, Tensor> = {
-    input_ids: new Tensor("int64", inputIds, [1, size]),
-    position_ids: new Tensor("int64", positions, [1, size]),
-    past_len: new Tensor("int64", BigInt64Array.of(BigInt(past)), [1]),
-    past_end: new Tensor("int64", BigInt64Array.of(BigInt(total)), [1]),
-    seqlens_k: new Tensor("int32", Int32Array.of(total - 1), [1]),
-    total_len: new Tensor("int32", Int32Array.of(total), [1]),
-    attn_bias: new Tensor("float32", bias, [1, 1, size, total]),
-    logits_rows: new Tensor("int64", BigInt64Array.from(rows, BigInt), [rows.length]),
-  };
-  const { tensors } = cache;
-  for (let layer = 0; layer < options.layers; layer++) {
-    feeds[`past_k${layer}`] = tensors[2 * layer];
-    feeds[`past_v${layer}`] = tensors[2 * layer + 1];
-  }
-  const { logits, new_kv: fresh } = await session.run(feeds);
-  cache.write(fresh.data as Float32Array, size, count, past);
-  return wanted.length > 0 ? (logits.data as Float32Array) : new Float32Array(0);
 }
 
-/** Writes positions, and a bias that hides from each node all of the tree but its ancestors and itself. */
-function maskTree(
-  parents: Int32Array,
-  past: number,
-  total: number,
-  bias: Float32Array,
-  positions: BigInt64Array,
-): void {
-  for (let i = 0; i < parents.length; i++) {
-    bias.fill(-Infinity, i * total + past, (i + 1) * total);
-    let depth = 0;
-    for (let node = i; node >= 0; node = parents[node]) {
-      bias[i * total + past + node] = 0;
-      depth++;
+function fail({ request }: Job, error: unknown): void {
+  const code = isProbsError(error) ? error.code : null;
+  const message = error instanceof Error ? error.message : String(error);
+  reply({ op: "failed", call: request.call, code, message });
+}
+
+/** Queues a forward. The rows of a prompt that begins as another one did are taken from there. */
+function enqueue(request: ForwardCall, entry: Entry): void {
+  const { ids, base, parents, rows } = request;
+  entry.cache.truncate(base);
+  entry.pending = ids;
+  entry.base = base;
+  let done = 0;
+  if (base === 0 && rows === "last" && parents === null) {
+    const caches = Array.from(sequences.values(), ({ cache }) => cache);
+    const found = prefixes.find(ids, caches);
+    if (found) {
+      entry.cache.dispose();
+      entry.cache = found;
+      done = found.length;
+      counts.prefixRows += done;
     }
-    positions[i] = BigInt(past + depth - 1);
   }
+  jobs.push(new Job(request, entry, done));
+}
+
+/** Commits rows of the last forward, or forgets committed ones. */
+function keep({ cache, pending, base }: Entry, length: number): void {
+  if (length <= cache.length) cache.truncate(length);
+  else cache.commit(pending.subarray(cache.length - base, length - base));
+}
+
+function finish({ request, logits }: Job): void {
+  answered.add(request.sequence);
+  const data = logits.length === 1 ? logits[0] : concatenate(logits);
+  const rows = data.length / options.vocabSize;
+  reply({ op: "logits", call: request.call, data, rows }, [data.buffer as ArrayBuffer]);
 }
 
 function concatenate(parts: readonly Float32Array[]): Float32Array {
@@ -147,32 +211,47 @@ function concatenate(parts: readonly Float32Array[]): Float32Array {
   return whole;
 }
 
+function open(sequence: number, cache: KvCache, abort: Int32Array): void {
+  sequences.set(sequence, { cache, abort, pending: new Int32Array(0), base: cache.length });
+}
+
 port.on("message", (request: Request) => {
-  if (request.op === "open") {
-    sequences.set(request.sequence, { cache: new KvCache(options), abort: request.abort });
-    return;
-  }
-  if (request.op === "forward") {
-    forward(request).catch((error: unknown) => {
-      const code = isProbsError(error) ? error.code : null;
-      reply({ op: "failed", call: request.call, code, message: String((error as Error).message) });
-    });
-    return;
-  }
-  const { cache } = sequences.get(request.sequence) as Entry;
   switch (request.op) {
+    case "open":
+      open(request.sequence, KvCache.open(pool), request.abort);
+      return;
+    case "statistics": {
+      const statistics = {
+        sequences: sequences.size,
+        cacheBytes: pool.bytes,
+        prefixes: prefixes.size,
+        ...counts,
+      };
+      reply({ op: "statistics", call: request.call, statistics });
+      return;
+    }
+  }
+  const entry = sequences.get(request.sequence) as Entry;
+  const { cache } = entry;
+  switch (request.op) {
+    case "forward":
+      enqueue(request, entry);
+      arrived(request.sequence);
+      void runAll();
+      break;
     case "keep":
-      cache.length = request.length;
+      keep(entry, request.length);
       break;
     case "path":
-      cache.commitPath(request.nodes);
+      cache.commitPath(request.nodes, entry.pending);
       break;
     case "fork":
-      sequences.set(request.into, { cache: cache.fork(), abort: request.abort });
+      open(request.into, cache.fork(), request.abort);
       break;
     case "close":
-      cache.dispose();
+      prefixes.add(cache);
       sequences.delete(request.sequence);
+      arrived(request.sequence);
       break;
   }
 });

@@ -129,7 +129,7 @@ describe("a sequence", () => {
 describe("the cache of converted models", () => {
   it("rebuilds a damaged entry and leaves no half-written one", { timeout: 60_000 }, async () => {
     const entry = (await readdir(cacheFolder)).find((name) => name.includes("-int8-")) as string;
-    await truncate(join(cacheFolder, entry, "model.bin"), 1000);
+    await truncate(join(cacheFolder, entry, "weights.bin"), 1000);
     const again = await loadModel(smolLM2.path, { cacheFolder });
     const sequence = await again.model.open();
     expect(argmax(row(await sequence.forward(ids, { rows: "last" }), 0))).toBe(33);
