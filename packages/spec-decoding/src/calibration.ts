@@ -16,6 +16,8 @@ export class Calibration {
     { length: bins },
     (_, i) => (priorWeight * (i + 0.5)) / bins,
   );
+  /** Milliseconds that asking the drafter won a round, recently; undefined before it was asked. Kept by the schedule, for the next generation. */
+  won: number | undefined;
   #allTested = 2 * priorWeight;
   #allAccepted = 1.2 * priorWeight;
 

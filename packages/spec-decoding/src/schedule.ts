@@ -180,8 +180,10 @@ function adaptiveSchedule(costs: Costs, calibration: Calibration, max: number): 
   let kind: "unknown" | "chosen" | "drawn" = "unknown";
   let idle = 0;
   let pause = 1;
-  // Ms that asking the drafter won a round, recently; it starts with credit, as a text must begin before it can repeat.
-  let won = costOf(costs, 2) / 4;
+  // Ms that asking the drafter won a round, recently. A new drafter has credit, as a text must begin before it can repeat; one that did not pay for the
+  // last text has none.
+  const credit = costOf(costs, 2) / 4;
+  let won = Math.min(credit, calibration.won ?? credit);
   return {
     budget() {
       const perNode = draftCost.slope;
@@ -203,6 +205,7 @@ function adaptiveSchedule(costs: Costs, calibration: Calibration, max: number): 
       const extraMs = costOf(costs, 1 + tree.tokens.length) - costOf(costs, 2);
       const gain = drafted === 0 ? 0 : path.length * costOf(costs, 2) - extraMs;
       won += 0.1 * (gain - draftMs - won);
+      calibration.won = won;
       pause = won < 0 ? Math.min(2 * pause, longestPause) : 1;
       if (drafted === 0) return;
       kind = isSampled(tree) ? "drawn" : "chosen";

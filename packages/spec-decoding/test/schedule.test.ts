@@ -196,6 +196,23 @@ test("a drafter that costs more than it wins is asked one round in eight", () =>
   expect(asked).toBe(12 + 2 + 23);
 });
 
+test("a drafter that did not pay for the last text has no credit in the next", () => {
+  const costs = [0, 10, 10, 11, 12];
+  const calibration = new Calibration();
+  const first = createSchedule({ costs, calibration });
+  for (let i = 0; i < 20; i++) {
+    first.observe({ tree: emptyTree, path: [], drafted: 0, draftMs: 1 });
+  }
+  const next = createSchedule({ costs, calibration });
+  let asked = 0;
+  for (let round = 0; round < 16; round++) {
+    if (next.budget() === 0) continue;
+    asked++;
+    next.observe({ tree: emptyTree, path: [], drafted: 0, draftMs: 1 });
+  }
+  expect(asked).toBe(5);
+});
+
 test("a drafter whose cost is the asking fills the tree, however little its proposals vary in size", () => {
   const schedule = createSchedule({ costs: Array.from({ length: 17 }, (_, rows) => 12 + rows) });
   const tree = chosen(1, 0.9);
