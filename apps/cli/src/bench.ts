@@ -13,7 +13,8 @@ import { z } from "zod";
 import { benchPrompts } from "./bench-prompts.ts";
 import type { Generator } from "./generator.ts";
 import { generateOptions, jsonOption, modelOptions } from "./options.ts";
-import { type Peer, peerIsMissing, startPeer } from "./peer.ts";
+import type { JsonProcess } from "./json-process.ts";
+import { peerIsMissing, startPeer } from "./peer.ts";
 import { openRemote } from "./remote.ts";
 import { withServers } from "./server-process.ts";
 
@@ -53,21 +54,22 @@ interface Row {
 export async function bench(flags: BenchFlags): Promise<void> {
   const missing = peerIsMissing();
   if (missing !== null) process.stderr.write(`${missing}\n`);
-  const peers: Peer[] = [];
+  const peers: JsonProcess[] = [];
   await withServers(flags, async (_draft, verifier) => {
     const generator = openRemote(verifier.address);
     try {
       const engines = ours(generator, flags);
       if (missing === null) {
         for (const lookup of [false, true]) {
-          const peer = await startPeer(flags.model, availableParallelism(), lookup);
+          const drafting = lookup ? ["--lookup"] : [];
+          const peer = await startPeer(flags.model, availableParallelism(), ...drafting);
           peers.push(peer);
           engines.set(lookup ? "llama.cpp lookup" : "llama.cpp", await theirs(peer, flags));
         }
       }
       const rows = await measure(engines, flags.rounds);
       const machine = `${cpus().length} x ${cpus()[0].model}, Node ${process.version}`;
-      const versions = peers.slice(0, 1).map(({ version }) => version);
+      const versions = peers.slice(0, 1).map(({ greeting }) => greeting.version);
       const about = [machine, ...versions, `weights ${flags.weights}`].join("; ");
       const report = flags.json
         ? JSON.stringify({ about, rows })
@@ -96,13 +98,13 @@ function ours(generator: Generator, { drafter, maxTokens }: BenchFlags): Map<str
   );
 }
 
-async function theirs(peer: Peer, { model, maxTokens }: BenchFlags): Promise<Engine> {
+async function theirs(peer: JsonProcess, { model, maxTokens }: BenchFlags): Promise<Engine> {
   const { metadata } = await readGguf(model);
   const tokenizer = tokenizerFromGguf(metadata);
   const chatTemplate = chatTemplateFromGguf(metadata);
   return async (content) => {
     const ids = encodePrompt({ tokenizer, chatTemplate }, [{ role: "user", content }]);
-    return peer.generate(Array.from(ids), maxTokens);
+    return peer.ask({ op: "generate", promptIds: Array.from(ids), maxTokens });
   };
 }
 

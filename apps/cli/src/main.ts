@@ -1,18 +1,24 @@
-/** veridraft: generate, chat, score, tokenize, serve, bench and a demonstration, from the terminal. */
-import { configure, draftServerCommand, runProgram } from "@veridraft/draft-server";
-import { verifierServerCommand } from "@veridraft/verifier-server";
+/** veridraft: generate, chat, score, tokenize, serve, bench, pull models and a demonstration, from the terminal. */
+import { configure, runProgram } from "@veridraft/draft-server";
 import { Command } from "commander";
 import { bench, benchOptions } from "./bench.ts";
+import { benchEngine, benchEngineOptions } from "./bench-engine.ts";
+import { benchQuality, qualityOptions } from "./bench-quality.ts";
 import { chat } from "./chat.ts";
 import { demo } from "./demo.ts";
 import { generate } from "./generate.ts";
+import { inspect, inspectOptions } from "./inspect.ts";
+import { models, modelsOptions } from "./models.ts";
 import { generateOptions, modelOptions, prefix } from "./options.ts";
+import { pull, pullOptions } from "./pull.ts";
 import { score, scoreOptions } from "./score.ts";
+import { serveDraftCommand, serveVerifierCommand } from "./serve.ts";
 import { tokenize, tokenizeOptions } from "./tokenize.ts";
 
-const program = new Command("veridraft").description(
-  "Language models with speculative decoding, exactly the law of the target model.",
-);
+// A subcommand of a command has its own options, also those that both have.
+const program = new Command("veridraft")
+  .enablePositionalOptions()
+  .description("Language models with speculative decoding, exactly the law of the target model.");
 const add = (usage: string, description: string): Command =>
   program.command(usage).description(description);
 
@@ -46,16 +52,45 @@ configure(
   prefix,
   (flags, prompt) => demo(prompt, flags),
 );
-configure(
+const benchCommand = configure(
   add("bench", "plain and drafted tokens/s per kind of prompt, beside node-llama-cpp"),
   benchOptions,
   prefix,
   bench,
+).enablePositionalOptions();
+configure(
+  benchCommand
+    .command("engine")
+    .description("forwards, prompts, streams, load and memory, beside node-llama-cpp"),
+  benchEngineOptions,
+  prefix,
+  benchEngine,
+);
+configure(
+  benchCommand
+    .command("quality")
+    .description("perplexity of each weight format on a text, and how far it is from float32"),
+  qualityOptions,
+  prefix,
+  benchQuality,
+);
+configure(
+  add("pull <name>", "fetches owner/repository:file-or-quantization from the Hugging Face hub"),
+  pullOptions,
+  prefix,
+  (flags, name) => pull(name, flags),
+);
+configure(add("models", "the pulled models"), modelsOptions, prefix, models);
+configure(
+  add("inspect <file>", "what a GGUF file is and whether the engine runs it"),
+  inspectOptions,
+  prefix,
+  (flags, file) => inspect(file, flags),
 );
 program
   .command("serve")
   .description("the servers, until SIGTERM")
-  .addCommand(draftServerCommand())
-  .addCommand(verifierServerCommand());
+  .addCommand(serveDraftCommand())
+  .addCommand(serveVerifierCommand());
 
 await runProgram(program);

@@ -4,12 +4,18 @@ import { drafterNames } from "@veridraft/draft-server";
 import { weightFormats } from "@veridraft/engine-onnx";
 import { smolLM2 } from "@veridraft/model-smollm2";
 import { z } from "zod";
+import { modelPath } from "./model-folder.ts";
 
 /** Prefix of the environment variables. */
 export const prefix = "VERIDRAFT_";
 
 export const modelOptions = z.strictObject({
-  model: z.string().min(1).default(smolLM2.path).describe("GGUF file of the model."),
+  model: z
+    .string()
+    .min(1)
+    .default(smolLM2.path)
+    .transform((model) => modelPath(model))
+    .describe("GGUF file or name of the model."),
   weights: z.enum(weightFormats).default("int8").describe("Format of the weights."),
 });
 
@@ -43,7 +49,12 @@ export const generateOptions = modelOptions.extend({
     .enum(["none", ...drafterNames])
     .default("suffix")
     .describe("What proposes tokens."),
-  draftModel: z.string().min(1).optional().describe("GGUF file of the draft model."),
+  draftModel: z
+    .string()
+    .min(1)
+    .transform((model) => modelPath(model))
+    .optional()
+    .describe("GGUF file or name of the draft model."),
   numSpeculativeTokens: z
     .int()
     .min(1)

@@ -16,22 +16,30 @@ import {
 } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import {
+  type DecoderShape,
+  linearsOf,
+  type Rope,
+  type TensorPart,
+  vectorsOf,
+} from "./architectures.ts";
 import { dequantize } from "./dequantize.ts";
 import { type Gguf, type GgufTensor } from "./gguf.ts";
+import { batchSlots, buildDecoder, ropeTables, rotaryTables } from "./decoder.ts";
+import type { ExternalTensor } from "./onnx.ts";
+import type { Smoothing } from "./smooth-quant.ts";
 import {
-  batchSlots,
-  buildLlama,
-  type LinearPart,
-  llamaLinears,
-  llamaNorms,
-  type LlamaShape,
-} from "./llama.ts";
-import type { ElementType, ExternalTensor } from "./onnx.ts";
-import type { WeightFormat } from "./weights.ts";
+  type AddTensor,
+  type FileMatrix,
+  type Format,
+  formatOf,
+  formats,
+  type WeightFormat,
+} from "./weights.ts";
 import { type Blocks, blockSize, quantizeBlocks, repackQ4, repackQ8 } from "./quantize.ts";
 
 /** Part of the key: raise it when the graph or the weight layout changes. */
-const engineVersion = 2;
+const engineVersion = 3;
 /** Files of an entry: the graph for one sequence, that for several, and the weights of both. */
 const soloFile = "solo.onnx";
 const batchFile = "batch.onnx";
@@ -62,7 +70,7 @@ export interface ConvertedModel {
 /** The converted model of a GGUF file; converts it where the cache has no whole entry. */
 export async function convertedModel(
   gguf: Gguf,
-  shape: LlamaShape,
+  shape: DecoderShape,
   format: WeightFormat,
   cacheFolder: string,
 ): Promise<ConvertedModel> {
@@ -72,7 +80,7 @@ export async function convertedModel(
   const work = `${entry}.${randomUUID()}.part`;
   await mkdir(work, { recursive: true });
   try {
-    await convert(gguf, shape, format, work);
+    await convert(gguf, shape, formats[format], work);
     // Another process may have put the same entry there in the meantime, and may be reading it.
     if (!(await isWhole(entry))) {
       await rm(entry, { recursive: true, force: true });
@@ -104,29 +112,58 @@ async function isWhole(entry: string): Promise<boolean> {
 
 async function convert(
   gguf: Gguf,
-  shape: LlamaShape,
-  format: WeightFormat,
+  shape: DecoderShape,
+  format: Format,
   folder: string,
+): Promise<void> {
+  if (!format.smooth) return write(gguf, shape, format, folder);
+  // Only here does the caller's thread need ONNX Runtime.
+  const { measuring, smoothingOf } = await import("./smooth-quant.ts");
+  const measured = join(folder, "measured");
+  await mkdir(measured);
+  await write(gguf, shape, measuring, measured);
+  const factors = await smoothingOf(gguf, shape, join(measured, soloFile));
+  await rm(measured, { recursive: true });
+  return write(gguf, shape, format, folder, factors);
+}
+
+async function write(
+  gguf: Gguf,
+  shape: DecoderShape,
+  format: Format,
+  folder: string,
+  smoothing?: Smoothing,
 ): Promise<void> {
   const source = await open(gguf.path);
   const target = await open(join(folder, dataFile), "w");
   try {
     const writer = new DataWriter(target);
-    for (const [name, parts] of llamaLinears(gguf, shape)) {
-      await writeLinear(writer, source, name, parts, format);
+    for (const [name, parts] of linearsOf(gguf, shape)) {
+      const matrix = matrixOf(source, parts);
+      await formatOf(format, name).encode(
+        name,
+        smoothing?.matrix(name, matrix) ?? matrix,
+        writer.add,
+      );
     }
-    for (const name of llamaNorms(shape)) {
-      const tensor = gguf.tensors.get(name) as GgufTensor;
-      await writer.add(name, "float32", [shape.hidden], await readFloats(source, tensor));
+    for (const [name, { dims, parts }] of vectorsOf(gguf, shape)) {
+      const values = await stackedFloats(source, parts);
+      await writer.add(name, "float32", dims, smoothing?.norm(name, values) ?? values);
     }
-    const factors = gguf.tensors.get("rope_freqs.weight");
-    const ropeFactors = factors ? await readFloats(source, factors) : null;
+    for (const rope of ropesOf(shape)) {
+      const factors = rope.factors && (await readFloats(source, rope.factors));
+      const { cos, sin } = rotaryTables(rope, shape, factors);
+      const names = ropeTables(rope);
+      const dims = [shape.context, shape.headDim / 2];
+      await writer.add(names.cos, "float32", dims, cos);
+      await writer.add(names.sin, "float32", dims, sin);
+    }
     const sizes: Record<string, number> = { [dataFile]: writer.length };
     for (const [file, slots] of [
       [soloFile, 1],
       [batchFile, batchSlots],
     ] as const) {
-      const graph = buildLlama(shape, format, writer.tensors, ropeFactors, dataFile, slots);
+      const graph = buildDecoder(shape, format, writer.tensors, dataFile, slots);
       await writeFile(join(folder, file), graph);
       sizes[file] = graph.length;
     }
@@ -148,12 +185,7 @@ class DataWriter {
     this.handle = handle;
   }
 
-  async add(
-    name: string,
-    type: ElementType,
-    dims: readonly number[],
-    data: Uint8Array | Float32Array,
-  ): Promise<void> {
+  readonly add: AddTensor = async (name, type, dims, data) => {
     const offset = Math.ceil(this.length / alignment) * alignment;
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     for (let done = 0; done < bytes.length;) {
@@ -167,43 +199,54 @@ class DataWriter {
     }
     this.tensors.set(name, { type, dims, offset, bytes: bytes.length });
     this.length = offset + bytes.length;
-  }
+  };
 }
 
-async function writeLinear(
-  writer: DataWriter,
-  source: FileHandle,
-  name: string,
-  parts: readonly LinearPart[],
-  format: WeightFormat,
-): Promise<void> {
+/** The matrix whose rows are those of its parts. */
+function matrixOf(source: FileHandle, parts: readonly TensorPart[]): FileMatrix {
   const cols = parts[0].tensor.shape[0];
   const rows = parts.reduce((sum, { tensor }) => sum + tensor.shape[1], 0);
-  if (format === "f32") {
-    const values = new Float32Array(rows * cols);
-    let at = 0;
-    for (const part of parts) {
-      values.set(halfSplit(await readFloats(source, part.tensor), part), at);
-      at += part.tensor.shape[1] * cols;
-    }
-    await writer.add(name, "float32", [rows, cols], values);
-    return;
-  }
-  const values = new Uint8Array(rows * cols);
-  const scales = new Float32Array((rows * cols) / blockSize);
+  return {
+    rows,
+    cols,
+    floats: () => stackedFloats(source, parts),
+    async blocks() {
+      const values = new Uint8Array(rows * cols);
+      const scales = new Float32Array((rows * cols) / blockSize);
+      let at = 0;
+      for (const part of parts) {
+        const blocks = await readBlocks(source, part.tensor);
+        values.set(halfSplit(blocks.values, part), at);
+        scales.set(halfSplit(blocks.scales, part), at / blockSize);
+        at += part.tensor.shape[1] * cols;
+      }
+      return { values, scales };
+    },
+  };
+}
+
+/** The ropes of all layers, each once. */
+function ropesOf({ attention }: DecoderShape): Rope[] {
+  return [...new Map(attention.flatMap(({ rope }) => (rope ? [[rope.name, rope]] : []))).values()];
+}
+
+/** The values of the parts, one after another. */
+async function stackedFloats(
+  source: FileHandle,
+  parts: readonly TensorPart[],
+): Promise<Float32Array> {
+  const sizes = parts.map(({ tensor }) => elementsOf(tensor));
+  const values = new Float32Array(sizes.reduce((sum, size) => sum + size, 0));
   let at = 0;
-  for (const part of parts) {
-    const blocks = await readBlocks(source, part.tensor);
-    values.set(halfSplit(blocks.values, part), at);
-    scales.set(halfSplit(blocks.scales, part), at / blockSize);
-    at += part.tensor.shape[1] * cols;
+  for (const [i, part] of parts.entries()) {
+    values.set(halfSplit(await readFloats(source, part.tensor), part), at);
+    at += sizes[i];
   }
-  await writer.add(`${name}.values`, "uint8", [rows, cols], values);
-  await writer.add(`${name}.scales`, "float32", [rows, cols / blockSize], scales);
+  return values;
 }
 
 /** Moves row 2i + j of each head to row j * headDim / 2 + i: interleaved rotary pairs become halves. */
-function halfSplit<T extends Float32Array | Uint8Array>(values: T, part: LinearPart): T {
+function halfSplit<T extends Float32Array | Uint8Array>(values: T, part: TensorPart): T {
   const { interleaved: heads, tensor } = part;
   if (heads === 0) return values;
   const rows = tensor.shape[1];

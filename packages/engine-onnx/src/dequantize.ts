@@ -1,6 +1,6 @@
 /**
- * GGML tensor data to float32, a block at a time. Layouts as in ggml-org/ggml, src/ggml-common.h; every product is computed in float64 and rounded
- * once, which equals GGML's float32 arithmetic to the last bit for one multiplication and to one unit for Q4_1 and Q5_1.
+ * GGML tensor data to float32, a block at a time. Layouts as in ggml-org/ggml, src/ggml-common.h. A value is computed in float64, where products of
+ * halves and small integers and their sums are exact, and rounded once: GGML's float32 arithmetic to the last bit.
  */
 import { UnsupportedError } from "@veridraft/core-probs";
 import type { GgufType } from "./gguf.ts";
@@ -30,6 +30,9 @@ export const readableTypes: readonly GgufType[] = [
   "Q5_0",
   "Q5_1",
   "Q8_0",
+  "Q4_K",
+  "Q5_K",
+  "Q6_K",
 ];
 
 /**
@@ -62,7 +65,7 @@ export function dequantize(type: GgufType, bytes: Uint8Array, elements: number):
     }
     case "Q4_0":
       for (let i = 0, at = 0; i < elements; i += 32, at += 18) {
-        nibbles(bytes, at + 2, readHalf(bytes, at), -8, 0, null, out, i);
+        nibbles(bytes, at + 2, readHalf(bytes, at), -8, -0, null, out, i);
       }
       return out;
     case "Q4_1":
@@ -72,12 +75,27 @@ export function dequantize(type: GgufType, bytes: Uint8Array, elements: number):
       return out;
     case "Q5_0":
       for (let i = 0, at = 0; i < elements; i += 32, at += 22) {
-        nibbles(bytes, at + 6, readHalf(bytes, at), -16, 0, at + 2, out, i);
+        nibbles(bytes, at + 6, readHalf(bytes, at), -16, -0, at + 2, out, i);
       }
       return out;
     case "Q5_1":
       for (let i = 0, at = 0; i < elements; i += 32, at += 24) {
         nibbles(bytes, at + 8, readHalf(bytes, at), 0, readHalf(bytes, at + 2), at + 4, out, i);
+      }
+      return out;
+    case "Q4_K":
+      for (let i = 0, at = 0; i < elements; i += 256, at += 144) {
+        superBlock(bytes, at, at + 16, null, out, i);
+      }
+      return out;
+    case "Q5_K":
+      for (let i = 0, at = 0; i < elements; i += 256, at += 176) {
+        superBlock(bytes, at, at + 48, at + 16, out, i);
+      }
+      return out;
+    case "Q6_K":
+      for (let i = 0, at = 0; i < elements; i += 256, at += 210) {
+        sixBits(bytes, at, out, i);
       }
       return out;
     default:
@@ -87,7 +105,8 @@ export function dequantize(type: GgufType, bytes: Uint8Array, elements: number):
   }
 }
 
-/** One block of 32: value j sits in the low nibble of byte j, value j + 16 in its high nibble; `high` is where 32 fifth bits start. */
+/** One block of 32: value j sits in the low nibble of byte j, value j + 16 in its high nibble; `high` is where 32 fifth bits start.
+ * A minimum of -0 leaves zeros the sign they have. */
 function nibbles(
   bytes: Uint8Array,
   at: number,
@@ -108,5 +127,64 @@ function nibbles(
     }
     out[start + j] = scale * (low + shift) + minimum;
     out[start + j + 16] = scale * (upper + shift) + minimum;
+  }
+}
+
+/**
+ * One super-block of Q4_K or Q5_K: scale, minimum, eight 6-bit scales and minima of blocks of 32, then nibbles. Blocks 2n and 2n + 1 are the low and
+ * the high nibbles of 32 bytes; bit b of byte j from `high` is the fifth bit of value j of block b.
+ */
+function superBlock(
+  bytes: Uint8Array,
+  at: number,
+  low: number,
+  high: number | null,
+  out: Float32Array,
+  start: number,
+): void {
+  const scale = readHalf(bytes, at);
+  const minimum = readHalf(bytes, at + 2);
+  const packed = at + 4;
+  for (let block = 0; block < 8; block++) {
+    let factor: number;
+    let offset: number;
+    if (block < 4) {
+      factor = bytes[packed + block] & 63;
+      offset = bytes[packed + block + 4] & 63;
+    } else {
+      factor = (bytes[packed + block + 4] & 15) | ((bytes[packed + block - 4] >> 6) << 4);
+      offset = (bytes[packed + block + 4] >> 4) | ((bytes[packed + block] >> 6) << 4);
+    }
+    factor *= scale;
+    offset *= minimum;
+    const from = low + 32 * (block >> 1);
+    const to = start + 32 * block;
+    const shift = 4 * (block & 1);
+    for (let j = 0; j < 32; j++) {
+      let value = (bytes[from + j] >> shift) & 15;
+      if (high !== null) value |= ((bytes[high + j] >> block) & 1) << 4;
+      out[to + j] = factor * value - offset;
+    }
+  }
+}
+
+/**
+ * One super-block of Q6_K: low four bits, high two bits, signed scales of blocks of 16, scale. Group g of 32 values has its low bits in a nibble of the
+ * bytes from 64 (g / 4) + 32 (g % 2), its high bits in a bit pair of those from 128 + 32 (g / 4).
+ */
+function sixBits(bytes: Uint8Array, at: number, out: Float32Array, start: number): void {
+  const scale = readHalf(bytes, at + 208);
+  for (let group = 0; group < 8; group++) {
+    const half = group >> 2;
+    const low = at + 64 * half + 32 * (group & 1);
+    const lowShift = 4 * ((group >> 1) & 1);
+    const high = at + 128 + 32 * half;
+    const highShift = 2 * (group & 3);
+    for (let j = 0; j < 32; j++) {
+      const factor = (bytes[at + 192 + 2 * group + (j >> 4)] << 24) >> 24;
+      const value =
+        ((bytes[low + j] >> lowShift) & 15) | (((bytes[high + j] >> highShift) & 3) << 4);
+      out[start + 32 * group + j] = scale * factor * (value - 32);
+    }
   }
 }

@@ -1,6 +1,6 @@
 /** Opens model files. */
-import { availableParallelism } from "node:os";
-import { basename } from "node:path";
+import { cpus } from "node:os";
+import { basename, dirname } from "node:path";
 import { InvalidArgumentError } from "@veridraft/core-probs";
 import {
   type ChatTemplate,
@@ -8,21 +8,28 @@ import {
   type Tokenizer,
   tokenizerFromGguf,
 } from "@veridraft/tokenization";
+import { decoderShape } from "./architectures.ts";
 import { convertedModel, defaultCacheFolder } from "./convert.ts";
+import { usableCpus } from "./cpus.ts";
 import { readGguf } from "./gguf.ts";
-import { batchSlots, llamaShape } from "./llama.ts";
+import { batchSlots } from "./decoder.ts";
 import { OnnxModel } from "./model.ts";
-import { selfTest, type SelfTest } from "./self-test.ts";
+import { recalledSelfTest, type SelfTest } from "./self-test.ts";
 import { type WeightFormat, weightFormats } from "./weights.ts";
 
 /** How to run a model. */
 export interface LoadOptions {
   /** Default "int8"; "f32" is the reference. */
   readonly weights?: WeightFormat;
-  /** Threads of the session; default all CPUs. */
+  /** Threads of the session; default all CPUs that the process may use. */
   readonly threads?: number;
-  /** Whether idle threads spin, some 20 % faster for the only session of a machine. A second spinning session slows both. Default true. */
+  /**
+   * Whether idle threads spin, some 20 % faster for the only session of a machine. A second spinning session slows both, and a quota is used up by it.
+   * Default: where the process may use all CPUs.
+   */
   readonly spinning?: boolean;
+  /** CPUs of each thread but the first, as ONNX Runtime writes them: "2;3" or "1-2;3-4", counted from 1. Default: the system decides. */
+  readonly affinity?: string;
   /**
    * Sequences that run together, 1 to 8: with 8, eight streams get three times the tokens of one, for a second session's memory. Default 1.
    */
@@ -62,8 +69,9 @@ export async function loadTokenizer(path: string): Promise<Tokenizer> {
 export async function loadModel(path: string, options: LoadOptions = {}): Promise<LoadedModel> {
   const {
     weights = "int8",
-    threads = availableParallelism(),
-    spinning = true,
+    threads = usableCpus(),
+    spinning = usableCpus() === cpus().length,
+    affinity,
     streams = 1,
     maxCacheBytes = 2 * 1024 ** 3,
     prefixCacheBytes = 128 * 1024 ** 2,
@@ -83,7 +91,7 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
     );
   }
   const gguf = await readGguf(path);
-  const shape = llamaShape(gguf);
+  const shape = decoderShape(gguf);
   const tokenizer = tokenizerFromGguf(gguf.metadata);
   const chatTemplate = chatTemplateFromGguf(gguf.metadata);
   const name = String(gguf.metadata.get("general.name") ?? basename(path, ".gguf"));
@@ -96,6 +104,7 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
     prefixCacheBytes,
     threads,
     spinning,
+    affinity,
     layers: shape.layers,
     kvHeads: shape.kvHeads,
     headDim: shape.headDim,
@@ -103,7 +112,9 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
     contextLength: shape.context,
   });
   try {
-    return { model, tokenizer, chatTemplate, name, weights, ...(await selfTest(model, streams)) };
+    const conditions = { threads, spinning, streams };
+    const found = await recalledSelfTest(model, dirname(solo), conditions);
+    return { model, tokenizer, chatTemplate, name, weights, ...found };
   } catch (error) {
     await model.dispose();
     throw error;

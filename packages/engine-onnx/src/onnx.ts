@@ -5,7 +5,7 @@
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
 
 /** Element types by their ONNX number. */
-export const elementTypes = { float32: 1, uint8: 2, int32: 6, int64: 7 } as const;
+export const elementTypes = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7 } as const;
 export type ElementType = keyof typeof elementTypes;
 
 /** A number is a fixed dimension, a string a named one. */
@@ -50,9 +50,13 @@ export class GraphBuilder {
   }
 
   /** A small tensor inside the model file. */
-  constant(name: string, values: BigInt64Array | Float32Array, dims: readonly number[]): string {
-    const type = values instanceof Float32Array ? "float32" : "int64";
-    const tensor = this.tensor(name, type, dims);
+  constant(
+    name: string,
+    values: BigInt64Array | Float32Array | Uint8Array,
+    dims: readonly number[],
+  ): string {
+    const types = { BigInt64Array: "int64", Float32Array: "float32", Uint8Array: "uint8" } as const;
+    const tensor = this.tensor(name, types[values[Symbol.toStringTag]], dims);
     tensor
       .uint32(tag(9))
       .bytes(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));

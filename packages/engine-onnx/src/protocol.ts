@@ -14,6 +14,7 @@ export interface WorkerOptions {
   readonly prefixCacheBytes: number;
   readonly threads: number;
   readonly spinning: boolean;
+  readonly affinity: string | undefined;
   readonly layers: number;
   readonly kvHeads: number;
   readonly headDim: number;

@@ -1,6 +1,6 @@
 /**
- * 8-bit blocks for ONNX Runtime's MatMulNBits and GatherBlockQuantized: block 32 along the input dimension, uint8 with zero point 128, one float32
- * scale a block. Symmetric, so that no zero points are read at run time.
+ * 8-bit weights, symmetric, so that no zero points of them are read at run time: blocks along the input dimension for ONNX Runtime's MatMulNBits and
+ * GatherBlockQuantized, uint8 with zero point 128 and one float32 scale a block; and whole outputs for MatMulIntegerToFloat, int8 with one scale each.
  */
 import { readHalf } from "./dequantize.ts";
 
@@ -8,31 +8,60 @@ import { readHalf } from "./dequantize.ts";
 export interface Blocks {
   /** [rows, cols] q + 128. */
   readonly values: Uint8Array;
-  /** [rows, cols / 32] */
+  /** [rows, cols / size] */
   readonly scales: Float32Array;
 }
 
-/** Elements that share a scale. */
+/** Elements that share a scale in the 8-bit and 4-bit blocks of GGUF files. */
 export const blockSize = 32;
 
-/** Rounds float32 values to blocks; a block of zeros gets scale 0. The largest magnitude of a block maps to 127. */
-export function quantizeBlocks(values: Float32Array): Blocks {
+/** Rounds float32 values to blocks of `size`; a block of zeros gets scale 0. The largest magnitude of a block maps to 127. */
+export function quantizeBlocks(values: Float32Array, size = blockSize): Blocks {
   const quantized = new Uint8Array(values.length);
-  const scales = new Float32Array(values.length / blockSize);
+  const scales = new Float32Array(values.length / size);
   for (let block = 0; block < scales.length; block++) {
-    const start = block * blockSize;
-    let largest = 0;
-    for (let i = start; i < start + blockSize; i++) {
-      const magnitude = Math.abs(values[i]);
-      if (magnitude > largest) largest = magnitude;
-    }
+    const start = block * size;
+    const largest = largestMagnitude(values, start, start + size);
     scales[block] = largest / 127;
     const inverse = largest === 0 ? 0 : 127 / largest;
-    for (let i = start; i < start + blockSize; i++) {
+    for (let i = start; i < start + size; i++) {
       quantized[i] = Math.round(values[i] * inverse) + 128;
     }
   }
   return { values: quantized, scales };
+}
+
+/** Whole outputs of a linear layer. */
+export interface Outputs {
+  /** [cols, rows], inputs before outputs. */
+  readonly values: Int8Array;
+  /** [rows] */
+  readonly scales: Float32Array;
+}
+
+/** Rounds the rows of a matrix [rows, cols] with one scale each, and transposes it. */
+export function quantizeOutputs(values: Float32Array, cols: number): Outputs {
+  const rows = values.length / cols;
+  const quantized = new Int8Array(values.length);
+  const scales = new Float32Array(rows);
+  for (let row = 0; row < rows; row++) {
+    const largest = largestMagnitude(values, row * cols, (row + 1) * cols);
+    scales[row] = largest / 127;
+    const inverse = largest === 0 ? 0 : 127 / largest;
+    for (let col = 0; col < cols; col++) {
+      quantized[col * rows + row] = Math.round(values[row * cols + col] * inverse);
+    }
+  }
+  return { values: quantized, scales };
+}
+
+function largestMagnitude(values: Float32Array, start: number, end: number): number {
+  let largest = 0;
+  for (let i = start; i < end; i++) {
+    const magnitude = Math.abs(values[i]);
+    if (magnitude > largest) largest = magnitude;
+  }
+  return largest;
 }
 
 /** Repacks Q8_0 data, whose blocks are the same, without loss. A quant of -128, which no writer produces, still fits: 0. */

@@ -20,14 +20,20 @@ export interface Part {
   readonly padded: boolean;
 }
 
+/** What a session needs to know of its model and machine. */
+export type SessionOptions = Pick<
+  WorkerOptions,
+  "threads" | "spinning" | "affinity" | "layers" | "kvHeads" | "headDim" | "vocabSize"
+>;
+
 /** A session over a graph of some attention slots. */
 export class Runner {
   readonly slots: number;
   private readonly session: InferenceSession;
-  private readonly options: WorkerOptions;
+  private readonly options: SessionOptions;
   private readonly noRows: Tensor;
 
-  private constructor(session: InferenceSession, slots: number, options: WorkerOptions) {
+  private constructor(session: InferenceSession, slots: number, options: SessionOptions) {
     this.session = session;
     this.slots = slots;
     this.options = options;
@@ -36,14 +42,20 @@ export class Runner {
   }
 
   /** Loads a graph. */
-  static async load(path: string, slots: number, options: WorkerOptions): Promise<Runner> {
+  static async load(path: string, slots: number, options: SessionOptions): Promise<Runner> {
+    const { threads, spinning, affinity } = options;
     const session = await InferenceSession.create(path, {
-      intraOpNumThreads: options.threads,
+      intraOpNumThreads: threads,
       interOpNumThreads: 1,
       graphOptimizationLevel: "all",
       // Shapes change with every call.
       enableMemPattern: false,
-      extra: { session: { intra_op: { allow_spinning: options.spinning ? "1" : "0" } } },
+      extra: {
+        session: {
+          intra_op: { allow_spinning: spinning ? "1" : "0" },
+          ...(affinity !== undefined && { intra_op_thread_affinities: affinity }),
+        },
+      },
     });
     return new Runner(session, slots, options);
   }
@@ -55,6 +67,31 @@ export class Runner {
    */
   async run(parts: readonly Part[]): Promise<Float32Array[]> {
     const rows = new Rows(parts, this.slots);
+    const { logits, new_kv: fresh } = await this.session.run(this.feeds(parts, rows));
+    const stride = rows.ids.length;
+    const { vocabSize } = this.options;
+    let at = 0;
+    const data = logits.data as Float32Array;
+    return parts.map(({ cache, ids, past, wanted }, b) => {
+      cache.write(fresh.data as Float32Array, stride, rows.starts[b], ids.length, past);
+      const from = at;
+      at += wanted.length * vocabSize;
+      // The usual case, a run of one, needs no copy.
+      return at - from === data.length ? data : data.slice(from, at);
+    });
+  }
+
+  /** Runs rows for whatever else the graph puts out. */
+  async probe(part: Part): Promise<InferenceSession.OnnxValueMapType> {
+    return this.session.run(this.feeds([part], new Rows([part], this.slots)));
+  }
+
+  /** Ends the session. */
+  async release(): Promise<void> {
+    await this.session.release();
+  }
+
+  private feeds(parts: readonly Part[], rows: Rows): Record<string, Tensor> {
     const feeds: Record<string, Tensor> = {
       input_ids: integers(rows.ids, [1, rows.ids.length]),
       position_ids: integers(rows.positions, [1, rows.ids.length]),
@@ -63,16 +100,7 @@ export class Runner {
     };
     if (this.slots > 1) feeds.unpack = integers(rows.places);
     for (let b = 0; b < this.slots; b++) this.feedSlot(feeds, b, parts.at(b), rows.slots[b]);
-    const { logits, new_kv: fresh } = await this.session.run(feeds);
-    const stride = rows.ids.length;
-    const { vocabSize } = this.options;
-    let at = 0;
-    return parts.map(({ cache, ids, past, wanted }, b) => {
-      cache.write(fresh.data as Float32Array, stride, rows.starts[b], ids.length, past);
-      const from = at;
-      at += wanted.length * vocabSize;
-      return (logits.data as Float32Array).slice(from, at);
-    });
+    return feeds;
   }
 
   private feedSlot(

@@ -2,6 +2,11 @@
  * What this CPU and this graph do, measured at start-up: whether logits are bitwise independent of how tokens are cut into calls, and what a call of
  * n rows costs.
  */
+import { createHash, randomUUID } from "node:crypto";
+import { readFile, rename, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { cpus } from "node:os";
+import { join } from "node:path";
 import { type Matrix, row } from "@veridraft/core-probs";
 import type { OnnxModel, OnnxSequence } from "./model.ts";
 
@@ -21,10 +26,66 @@ const tokens = 32;
 const cuts = [2, 3, 5, 1, 8, 13];
 const measuredRows = [1, 2, 3, 4, 6, 8, 12, 16];
 const repetitions = 3;
+/** By how much a remembered cost may be wrong. */
+const tolerance = 0.15;
+
+/** What a result holds for, beside the model. */
+export interface Conditions {
+  readonly threads: number;
+  readonly spinning: boolean;
+  /** Sequences that run together. */
+  readonly streams: number;
+}
+
+/**
+ * The result of an earlier start under the same conditions, on the same CPU and runtime, or a new one: logits depend on nothing else. Costs depend on
+ * what else the machine does, so an old table is only taken where two of its entries are still true.
+ *
+ * @param folder Of the converted model, which keeps the results.
+ */
+export async function recalledSelfTest(
+  model: OnnxModel,
+  folder: string,
+  conditions: Conditions,
+): Promise<SelfTest> {
+  const { version } = createRequire(import.meta.url)("onnxruntime-node/package.json");
+  const about = JSON.stringify([conditions, cpus()[0].model, version]);
+  const key = createHash("sha256").update(about).digest("hex").slice(0, 16);
+  const file = join(folder, `self-test-${key}.json`);
+  const old = await read(file);
+  if (old && (await isStillTrue(model, old.costs))) return old;
+  const result = await selfTest(model, conditions.streams);
+  // A folder that cannot be written to costs a test at every start, no more.
+  await write(file, result).catch(() => {});
+  return result;
+}
+
+async function write(file: string, result: SelfTest): Promise<void> {
+  const part = `${file}.${randomUUID()}.part`;
+  await writeFile(part, JSON.stringify({ ...result, costs: [...result.costs] }));
+  await rename(part, file);
+}
+
+/** Null where there is no result, or a damaged one. */
+async function read(file: string): Promise<SelfTest | null> {
+  try {
+    const { costs, ...rest } = JSON.parse(await readFile(file, "utf8"));
+    return { ...rest, costs: Float64Array.from(costs) };
+  } catch {
+    return null;
+  }
+}
+
+/** Whether the smallest and the largest forward of a table take about the time that it says. */
+async function isStillTrue(model: OnnxModel, costs: Float64Array): Promise<boolean> {
+  const most = costs.length - 1;
+  const now = await measureCosts(model, [2, most], 2);
+  return [2, most].every((rows) => Math.abs(now[rows] / costs[rows] - 1) < tolerance);
+}
 
 /** Runs the test; about half a second on the embedded model. @param streams Sequences that run together. */
 export async function selfTest(model: OnnxModel, streams: number): Promise<SelfTest> {
-  const ids = Int32Array.from({ length: tokens }, (_, i) => (i * 7919 + 13) % model.vocabSize);
+  const ids = idsOf(model, tokens);
   const sequence = await model.open();
   try {
     const whole = await sequence.forward(ids);
@@ -43,7 +104,12 @@ export async function selfTest(model: OnnxModel, streams: number): Promise<SelfT
     const alone = await sequence.forward(ids.subarray(tokens - 8, tokens - 7), { padded: false });
     const control = largestDifference(alone, 0, whole, tokens - 8);
     exact &&= streams === 1 || (await neighboursAgree(model, ids, whole));
-    return { exact, exactTrees, control, costs: await measureCosts(sequence, ids) };
+    return {
+      exact,
+      exactTrees,
+      control,
+      costs: await measureCosts(model, measuredRows, repetitions),
+    };
   } finally {
     sequence.truncate(0);
     sequence.dispose();
@@ -101,28 +167,41 @@ async function treesAgree(
   return true;
 }
 
-async function measureCosts(sequence: OnnxSequence, ids: Int32Array): Promise<Float64Array> {
+/** @param sizes Ascending. */
+async function measureCosts(
+  model: OnnxModel,
+  sizes: readonly number[],
+  times: number,
+): Promise<Float64Array> {
+  const sequence = await model.open();
+  const ids = idsOf(model, 2 * tokens);
   await sequence.forward(ids);
   sequence.commit(ids.length);
-  const most = measuredRows[measuredRows.length - 1];
+  const most = sizes[sizes.length - 1];
   const costs = new Float64Array(most + 1).fill(Infinity);
-  for (let repetition = 0; repetition < repetitions; repetition++) {
-    for (const rows of measuredRows) {
+  for (let repetition = 0; repetition < times; repetition++) {
+    for (const rows of sizes) {
       const start = performance.now();
       await sequence.forward(ids.subarray(0, rows));
       costs[rows] = Math.min(costs[rows], performance.now() - start);
     }
   }
+  sequence.truncate(0);
+  sequence.dispose();
   // Between measured sizes a straight line; and never cheaper with more rows.
   costs[0] = 0;
-  for (let i = 1; i < measuredRows.length; i++) {
-    const [low, high] = [measuredRows[i - 1], measuredRows[i]];
+  for (let i = 1; i < sizes.length; i++) {
+    const [low, high] = [sizes[i - 1], sizes[i]];
     costs[high] = Math.max(costs[high], costs[low]);
     for (let n = low + 1; n < high; n++) {
       costs[n] = costs[low] + ((n - low) / (high - low)) * (costs[high] - costs[low]);
     }
   }
   return costs;
+}
+
+function idsOf(model: OnnxModel, count: number): Int32Array {
+  return Int32Array.from({ length: count }, (_, i) => (i * 7919 + 13) % model.vocabSize);
 }
 
 function largestDifference(a: Matrix, i: number, b: Matrix, j: number): number {

@@ -1,24 +1,166 @@
 /** How the weights of a graph are stored and multiplied, by format. */
-import type { ExternalTensor, GraphBuilder } from "./onnx.ts";
-import { blockSize } from "./quantize.ts";
+import type { ElementType, ExternalTensor, GraphBuilder } from "./onnx.ts";
+import { type Blocks, blockSize, quantizeBlocks, quantizeOutputs } from "./quantize.ts";
 
-/** Formats of the linear layers: 8-bit blocks, or float32 as the reference. */
-export const weightFormats = ["int8", "f32"] as const;
+/** Formats of a model: 8-bit blocks of 32 or of 64, 8-bit rows of weights and of activations, or float32 as the reference. */
+export const weightFormats = ["int8", "int8-64", "row8", "f32"] as const;
 export type WeightFormat = (typeof weightFormats)[number];
+
+/** A matrix [rows, cols] of a model file; rows are outputs. */
+export interface FileMatrix {
+  readonly rows: number;
+  readonly cols: number;
+  floats(): Promise<Float32Array>;
+  /** Blocks of {@link blockSize}, without loss where the file has such. */
+  blocks(): Promise<Blocks>;
+}
+
+/** Stores a tensor. */
+export type AddTensor = (
+  name: string,
+  type: ElementType,
+  dims: readonly number[],
+  data: Uint8Array | Int8Array | Float32Array,
+) => Promise<void>;
+
+/** A linear layer: output [S, N] of x [S, K]. */
+export interface LinearLayer {
+  readonly name: string;
+  readonly x: string;
+  readonly K: number;
+  readonly N: number;
+  readonly output: string;
+}
+
+/** How a matrix is stored, and the nodes that multiply by it. */
+export interface LinearFormat {
+  encode(name: string, matrix: FileMatrix, add: AddTensor): Promise<void>;
+  linear(weights: Weights, layer: LinearLayer): string;
+}
+
+/** The same for the embedding table. */
+export interface TableFormat extends LinearFormat {
+  /** Rows [1, S, hidden]. */
+  embed(weights: Weights, ids: string): string;
+}
+
+/** The formats of a model's matrices. */
+export interface Format {
+  readonly layers: LinearFormat;
+  /** Of the embedding table and the output layer, which may be one. */
+  readonly table: TableFormat;
+  /** Whether activations are rounded as coarsely as weights, so that channels that stand out need smoothing. */
+  readonly smooth?: boolean;
+}
+
+export const float32: TableFormat = {
+  async encode(name, matrix, add) {
+    await add(name, "float32", [matrix.rows, matrix.cols], await matrix.floats());
+  },
+  linear(weights, { name, x, output }) {
+    return weights.graph.node("Gemm", [x, weights.declare(name)], output, { transB: 1 });
+  },
+  embed(weights, ids) {
+    return weights.graph.node("Gather", [weights.declare("embedding"), ids], "embedded");
+  },
+};
+
+/** 8-bit blocks along the inputs; of 32 where those are no multiple of `size`. */
+function blocksOf(size: number): LinearFormat {
+  const sizeFor = (K: number): number => (K % size === 0 ? size : blockSize);
+  return {
+    async encode(name, matrix, add) {
+      const { rows, cols } = matrix;
+      const block = sizeFor(cols);
+      const { values, scales } =
+        block === blockSize ? await matrix.blocks() : quantizeBlocks(await matrix.floats(), block);
+      await add(`${name}.values`, "uint8", [rows, cols], values);
+      await add(`${name}.scales`, "float32", [rows, cols / block], scales);
+    },
+    linear(weights, { name, x, K, N, output }) {
+      const block = sizeFor(K);
+      // Another shape than that of the embedding, which may be the same tensor.
+      const values = weights.declare(`${name}.values`, `${name}.matrix`, [N, K / block, block]);
+      const scales = weights.declare(`${name}.scales`, `${name}.flat_scales`, [(N * K) / block]);
+      return weights.graph.node("com.microsoft:MatMulNBits", [x, values, scales], output, {
+        K,
+        N,
+        bits: 8,
+        block_size: block,
+        accuracy_level: 4,
+      });
+    },
+  };
+}
+
+const blocks: TableFormat = {
+  ...blocksOf(blockSize),
+  embed(weights, ids) {
+    return weights.graph.node(
+      "com.microsoft:GatherBlockQuantized",
+      [weights.declare("embedding.values"), ids, weights.declare("embedding.scales")],
+      "embedded",
+      { bits: 8, block_size: blockSize, gather_axis: 0, quantize_axis: 1 },
+    );
+  },
+};
+
+/** One scale for each output of the weights and one for each row of activations: sums of integers, which round nothing. */
+const rows8: LinearFormat = {
+  async encode(name, matrix, add) {
+    const { rows, cols } = matrix;
+    const { values, scales } = quantizeOutputs(await matrix.floats(), cols);
+    await add(`${name}.values`, "int8", [cols, rows], values);
+    await add(`${name}.scales`, "float32", [rows], scales);
+  },
+  linear(weights, { name, x, output }) {
+    const { graph } = weights;
+    const last = weights.constant("row8.last", BigInt64Array.of(-1n), [1]);
+    const step = weights.constant("row8.step", Float32Array.of(1 / 127), []);
+    const one = weights.constant("row8.one", Float32Array.of(1), []);
+    const zero = weights.constant("row8.zero", Uint8Array.of(128), []);
+    const magnitudes = graph.node("Abs", [x], `${output}.abs`);
+    const largest = graph.node("ReduceMax", [magnitudes, last], `${output}.max`, { keepdims: 0 });
+    const scale = graph.node("Mul", [largest, step], `${output}.scale`);
+    const zeros = weights.once("row8.zeros", (shared) => {
+      graph.node("Expand", [zero, graph.node("Shape", [scale], "row8.count")], shared);
+    });
+    const rounded = graph.node("QuantizeLinear", [x, scale, zeros], `${output}.rounded`, {
+      axis: 0,
+    });
+    const values = weights.declare(`${name}.values`);
+    const scales = weights.declare(`${name}.scales`);
+    const product = graph.node(
+      "com.microsoft:MatMulIntegerToFloat",
+      [rounded, values, one, scales, zero],
+      `${output}.product`,
+    );
+    const column = graph.node("Unsqueeze", [scale, last], `${output}.column`);
+    return graph.node("Mul", [product, column], output);
+  },
+};
+
+export const formats: Readonly<Record<WeightFormat, Format>> = {
+  int8: { layers: blocks, table: blocks },
+  "int8-64": { layers: blocksOf(64), table: blocks },
+  row8: { layers: rows8, table: blocks, smooth: true },
+  f32: { layers: float32, table: float32 },
+};
+
+/** The format of a matrix by its graph name. */
+export function formatOf({ layers, table }: Format, name: string): LinearFormat {
+  return name === "embedding" || name === "head" ? table : layers;
+}
 
 /** The weights of one graph, each declared when it is first used. */
 export class Weights {
-  private readonly graph: GraphBuilder;
-  private readonly format: WeightFormat;
+  readonly graph: GraphBuilder;
+  private readonly format: Format;
   private readonly tensors: ReadonlyMap<string, ExternalTensor>;
   private readonly declared = new Set<string>();
 
-  /** @param tensors By name: `NAME` float32, or `NAME.values` and `NAME.scales` for 8-bit blocks. */
-  constructor(
-    graph: GraphBuilder,
-    format: WeightFormat,
-    tensors: ReadonlyMap<string, ExternalTensor>,
-  ) {
+  /** @param tensors By name, as `encode` of the format stored them; normalizations float32. */
+  constructor(graph: GraphBuilder, format: Format, tensors: ReadonlyMap<string, ExternalTensor>) {
     this.graph = graph;
     this.format = format;
     this.tensors = tensors;
@@ -26,32 +168,12 @@ export class Weights {
 
   /** y [S, N] of x [S, K]. */
   linear(x: string, name: string, K: number, N: number, output: string): string {
-    if (this.format === "f32") {
-      return this.graph.node("Gemm", [x, this.declare(name)], output, { transB: 1 });
-    }
-    // Another shape than that of the embedding, which may be the same tensor.
-    const values = this.declare(`${name}.values`, `${name}.matrix`, [N, K / blockSize, blockSize]);
-    const scales = this.declare(`${name}.scales`, `${name}.flat_scales`, [(N * K) / blockSize]);
-    return this.graph.node("com.microsoft:MatMulNBits", [x, values, scales], output, {
-      K,
-      N,
-      bits: 8,
-      block_size: blockSize,
-      accuracy_level: 4,
-    });
+    return formatOf(this.format, name).linear(this, { name, x, K, N, output });
   }
 
   /** Rows [1, S, hidden] of the embedding table. */
   embed(ids: string): string {
-    if (this.format === "f32") {
-      return this.graph.node("Gather", [this.declare("embedding"), ids], "embedded");
-    }
-    return this.graph.node(
-      "com.microsoft:GatherBlockQuantized",
-      [this.declare("embedding.values"), ids, this.declare("embedding.scales")],
-      "embedded",
-      { bits: 8, block_size: blockSize, gather_axis: 0, quantize_axis: 1 },
-    );
+    return this.format.table.embed(this, ids);
   }
 
   /** A vector in float32 whatever the format. */
@@ -59,11 +181,28 @@ export class Weights {
     return this.declare(name);
   }
 
-  private declare(tensor: string, name = tensor, dims?: readonly number[]): string {
-    if (!this.declared.has(name)) {
-      this.declared.add(name);
+  /** A stored tensor, by default under its own name and in its own shape. */
+  declare(tensor: string, name = tensor, dims?: readonly number[]): string {
+    return this.once(name, () => {
       const external = this.tensors.get(tensor) as ExternalTensor;
       this.graph.external(name, dims ? { ...external, dims } : external);
+    });
+  }
+
+  /** A small tensor that several layers share. */
+  constant(
+    name: string,
+    values: BigInt64Array | Float32Array | Uint8Array,
+    dims: readonly number[],
+  ): string {
+    return this.once(name, () => this.graph.constant(name, values, dims));
+  }
+
+  /** What several layers share, made when the first of them needs it. */
+  once(name: string, make: (name: string) => void): string {
+    if (!this.declared.has(name)) {
+      this.declared.add(name);
+      make(name);
     }
     return name;
   }

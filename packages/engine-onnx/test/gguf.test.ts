@@ -91,7 +91,7 @@ describe("loadModel()", () => {
   it("names an architecture that it lacks", async () => {
     const path = await metadataOnly("mamba.gguf", { "general.architecture": "mamba" });
     await expect(loadModel(path, { cacheFolder: folder })).rejects.toThrow(
-      "llamaShape: architecture mamba is not supported; supported is llama",
+      "decoderShape: architecture mamba is not supported; supported are llama, qwen2, qwen3, gemma3, phi3, smollm3",
     );
   });
 
@@ -100,7 +100,7 @@ describe("loadModel()", () => {
       "loadModel: threads must be at least 1, got 0",
     );
     await expect(loadModel(smolLM2.path, { weights: "int3" as never })).rejects.toThrow(
-      "loadModel: weights must be one of int8, f32, got int3",
+      "loadModel: weights must be one of int8, int8-64, row8, f32, got int3",
     );
   });
 });
@@ -136,8 +136,8 @@ describe("dequantize()", () => {
   });
 
   it("names a type that it cannot read", () => {
-    expect(() => dequantize("Q6_K", new Uint8Array(210), 256)).toThrow(
-      "dequantize: tensor type Q6_K cannot be read; supported are F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0",
+    expect(() => dequantize("Q3_K", new Uint8Array(110), 256)).toThrow(
+      "dequantize: tensor type Q3_K cannot be read; supported are F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K",
     );
   });
 });

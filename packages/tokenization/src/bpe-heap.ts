@@ -1,15 +1,17 @@
 /**
  * Byte pair encoding by its definition: always apply the lowest-ranked merge, leftmost first, with a heap in O(n log n).
  *
- * Works for any merge list. The linear encoder (bpe-linear.ts) is faster and needs a vocabulary that this one has checked.
+ * Works for any merges, also where several have the same rank. The linear encoder (bpe-linear.ts) is faster and needs a merge list in training order.
  */
 import type { PairTable } from "./pair-table.ts";
 
-/** Merges over symbols: 0..255 are bytes, the results of merges have higher numbers. */
+/** Merges over symbols, which are non-negative integers. */
 export interface MergeTable {
-  /** (left, right) -> rank. */
-  readonly ranks: PairTable;
-  /** The symbol that the merge of each rank makes. */
+  /** (left, right) -> merge. */
+  readonly merges: PairTable;
+  /** The rank of each merge. */
+  readonly ranks: Int32Array;
+  /** The symbol that each merge makes. */
   readonly results: Int32Array;
 }
 
@@ -20,25 +22,32 @@ const positionLimit = 2 ** 31;
 export class HeapEncoder {
   /** Heap operations so far: the work, for tests of the time law. */
   operations = 0;
-  private readonly merges: MergeTable;
+  private readonly table: MergeTable;
   private symbols = new Int32Array(64);
   private next = new Int32Array(64);
   private previous = new Int32Array(64);
   private heap = new Float64Array(256);
   private size = 0;
 
-  constructor(merges: MergeTable) {
-    this.merges = merges;
+  constructor(table: MergeTable) {
+    this.table = table;
   }
 
-  /** Writes the symbols of `bytes[start, end)` into `out` from `at` on; returns the index after the last. */
-  encode(bytes: Uint8Array, start: number, end: number, out: Int32Array, at: number): number {
+  /** Merges the symbols `input[start, end)` and writes what is left into `out` from `at` on; returns the index after the last. */
+  encode(
+    input: Uint8Array | Int32Array,
+    start: number,
+    end: number,
+    out: Int32Array,
+    at: number,
+  ): number {
     const length = end - start;
     this.reserve(length);
-    const { symbols, next, previous, merges } = this;
+    const { symbols, next, previous } = this;
+    const { merges, ranks, results } = this.table;
     this.size = 0;
     for (let i = 0; i < length; i++) {
-      symbols[i] = bytes[start + i];
+      symbols[i] = input[start + i];
       previous[i] = i - 1;
       next[i] = i + 1;
       if (i > 0) this.offer(i - 1, symbols[i - 1], symbols[i]);
@@ -50,8 +59,9 @@ export class HeapEncoder {
       const right = next[left];
       // Stale: the left symbol is gone, or one of the two has changed since.
       if (symbols[left] < 0 || right >= length) continue;
-      if (merges.ranks.get(symbols[left], symbols[right]) !== rank) continue;
-      symbols[left] = merges.results[rank];
+      const merge = merges.get(symbols[left], symbols[right]);
+      if (merge < 0 || ranks[merge] !== rank) continue;
+      symbols[left] = results[merge];
       symbols[right] = -1;
       next[left] = next[right];
       if (next[left] < length) previous[next[left]] = left;
@@ -72,10 +82,10 @@ export class HeapEncoder {
   }
 
   private offer(position: number, left: number, right: number): void {
-    const rank = this.merges.ranks.get(left, right);
-    if (rank < 0) return;
+    const merge = this.table.merges.get(left, right);
+    if (merge < 0) return;
     const { heap } = this;
-    const key = rank * positionLimit + position;
+    const key = this.table.ranks[merge] * positionLimit + position;
     let at = this.size++;
     this.operations++;
     while (at > 0) {

@@ -16,16 +16,20 @@ import { PairTable } from "./pair-table.ts";
 export type BpeAlgorithm = "linear" | "heap";
 
 /** An encoder over public ids. */
-export interface Bpe {
+export interface Encoder {
   readonly algorithm: BpeAlgorithm;
-  /** Tokens that no text produces, by public id. */
-  readonly deadIds: readonly number[];
   /** Bytes without a token: text that holds them loses them. */
   readonly missingBytes: Uint8Array;
   /** Work done so far, in elementary steps. */
   readonly operations: number;
   /** Writes the ids of `bytes[start, end)` into `out` from `at` on, which needs room for one id a byte; returns the index after the last. */
   encode(bytes: Uint8Array, start: number, end: number, out: Int32Array, at: number): number;
+}
+
+/** The encoder of a merge list. */
+export interface Bpe extends Encoder {
+  /** Tokens that no text produces, by public id. */
+  readonly deadIds: readonly number[];
 }
 
 /** The vocabulary as {@link createBpe} takes it. */
@@ -122,14 +126,18 @@ function createHeap(list: Merges, { bytes, starts }: TokenBytes): Built {
   symbolIds.set(whole, 256);
   const symbolOf = byteSymbols(byteIds, starts.length - 1);
   for (let rank = whole.length - 1; rank >= 0; rank--) symbolOf[whole[rank]] = 256 + rank;
-  const ranks = new PairTable(whole.length);
+  const table = new PairTable(whole.length);
   for (let rank = 0; rank < whole.length; rank++) {
     const first = symbolOf[left[rank]];
     const second = symbolOf[right[rank]];
     // A part that no merge makes never appears, so the merge never fires.
-    if (first >= 0 && second >= 0) ranks.add(first, second, rank);
+    if (first >= 0 && second >= 0) table.add(first, second, rank);
   }
-  const encoder = new HeapEncoder({ ranks, results: whole.map((id) => symbolOf[id]) });
+  const encoder = new HeapEncoder({
+    merges: table,
+    ranks: whole.map((_, rank) => rank),
+    results: whole.map((id) => symbolOf[id]),
+  });
   let longest = 0;
   for (const id of whole) longest = Math.max(longest, starts[id + 1] - starts[id]);
   const scratch = new Int32Array(longest);

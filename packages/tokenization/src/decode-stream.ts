@@ -25,7 +25,8 @@ export interface DecodeStream {
 
 /**
  * Decodes ids one at a time. Never emits half a character, nor text that may turn out to be the start of a stop text. All pieces together are
- * `tokenizer.decode` of all ids, up to the stop text that is complete first.
+ * `tokenizer.decode` of all ids, up to the stop text that is complete first; but as a stream goes on from a prompt, a space at its start stays, which
+ * `decode` takes for the one that SentencePiece puts before a text.
  *
  * @example
  * const stream = createDecodeStream(tokenizer, { stop: ["\n\n"], skipSpecial: true });

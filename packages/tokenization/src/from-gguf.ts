@@ -14,7 +14,7 @@ type Metadata = ReadonlyMap<string, unknown>;
 /**
  * The tokenizer that a GGUF file holds, from its metadata.
  *
- * @throws UnsupportedError where the vocabulary is not byte-level BPE or its pre-tokenizer is not known.
+ * @throws UnsupportedError where the vocabulary is neither byte-level BPE nor SentencePiece, or its pre-tokenizer is not known.
  * @throws ModelFileError where the metadata contradict themselves.
  * @example
  * const { metadata } = await readGguf(path);
@@ -22,13 +22,12 @@ type Metadata = ReadonlyMap<string, unknown>;
  */
 export function tokenizerFromGguf(metadata: Metadata): Tokenizer {
   const model = metadata.get("tokenizer.ggml.model");
-  if (model !== "gpt2") {
+  if (model !== "gpt2" && model !== "llama") {
     throw new UnsupportedError(
-      `tokenizerFromGguf: tokenizer.ggml.model "${String(model)}" is not supported; byte-level BPE ("gpt2") is`,
+      `tokenizerFromGguf: tokenizer.ggml.model "${String(model)}" is not supported; byte-level BPE ("gpt2") and SentencePiece ("llama") are`,
     );
   }
   const pieces = strings(metadata, "tokenizer.ggml.tokens");
-  const merges = strings(metadata, "tokenizer.ggml.merges");
   const types = metadata.get("tokenizer.ggml.token_type");
   const specialIds = new Set<number>();
   const userDefinedIds = new Set<number>();
@@ -43,20 +42,37 @@ export function tokenizerFromGguf(metadata: Metadata): Tokenizer {
       else if (types[id] === userDefinedType) userDefinedIds.add(id);
     }
   }
-  const pre = ggmlPreTokenizer((metadata.get("tokenizer.ggml.pre") as string) ?? "default");
   const eosId = readId(metadata, "eos", pieces.length);
-  return createTokenizer({
+  const endIds = findEndIds(pieces, specialIds, eosId);
+  for (const name of ["eot", "eom"]) {
+    const id = readId(metadata, name, pieces.length);
+    if (id !== undefined) endIds.add(id);
+  }
+  const tokens = {
     pieces,
-    merges,
     specialIds,
     userDefinedIds,
+    bosId: readId(metadata, "bos", pieces.length),
+    eosId,
+    endIds,
+  };
+  const addBos = metadata.get("tokenizer.ggml.add_bos_token") as boolean | undefined;
+  if (model === "llama") {
+    return createTokenizer({
+      ...tokens,
+      scores: readScores(metadata, pieces.length),
+      addSpacePrefix: (metadata.get("tokenizer.ggml.add_space_prefix") as boolean) ?? true,
+      addBos: addBos ?? true,
+    });
+  }
+  const pre = ggmlPreTokenizer((metadata.get("tokenizer.ggml.pre") as string) ?? "default");
+  return createTokenizer({
+    ...tokens,
+    merges: strings(metadata, "tokenizer.ggml.merges"),
     preTokenizer: pre.preTokenizer,
     normalizer: undefined,
     ignoreMerges: pre.ignoreMerges,
-    bosId: readId(metadata, "bos", pieces.length),
-    eosId,
-    endIds: findEndIds(pieces, specialIds, eosId),
-    addBos: (metadata.get("tokenizer.ggml.add_bos_token") as boolean) ?? pre.addBos,
+    addBos: addBos ?? pre.addBos,
   });
 }
 
@@ -83,6 +99,16 @@ function strings(metadata: Metadata, key: string): string[] {
     throw new ModelFileError(`tokenizerFromGguf: ${key} must be an array of strings`);
   }
   return value;
+}
+
+function readScores(metadata: Metadata, vocabSize: number): number[] {
+  const scores = metadata.get("tokenizer.ggml.scores");
+  if (!isArray(scores) || scores.length !== vocabSize) {
+    throw new ModelFileError(
+      `tokenizerFromGguf: tokenizer.ggml.scores must hold ${vocabSize} numbers, one a token`,
+    );
+  }
+  return Array.from(scores, Number);
 }
 
 function readId(metadata: Metadata, name: string, vocabSize: number): number | undefined {

@@ -33,4 +33,4 @@ export {
   tokenizerFromJson,
   toTokenizerJson,
 } from "./tokenizer-json.ts";
-export type { Vocabulary } from "./vocabulary.ts";
+export type { SentencePieceVocabulary, Vocabulary } from "./vocabulary.ts";

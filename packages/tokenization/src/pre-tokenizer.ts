@@ -11,10 +11,12 @@ import {
   compilePattern,
   digitPattern,
   digitsThenGpt2Pattern,
+  gpt4oPattern,
   gaplessPatterns,
   gpt2Pattern,
   llama3Pattern,
   qwen2Pattern,
+  tekkenPattern,
 } from "./split-patterns.ts";
 
 /** A component as tokenizer.json writes it. */
@@ -148,25 +150,42 @@ const gpt2 = byteLevel(true);
 const digitsThenGpt2 = sequence(...splits(digitPattern), gpt2);
 const llama3 = sequence(...splits(llama3Pattern), byteLevel(false));
 const qwen2 = sequence(...splits(qwen2Pattern), byteLevel(false));
+const gpt4o = sequence(...splits(gpt4oPattern), byteLevel(false));
+const tekken = sequence(...splits(tekkenPattern), byteLevel(false));
+
+/** A split, and what llama.cpp assumes with it where the file does not say. */
+interface GgmlEntry {
+  readonly json: PreTokenizerJson;
+  readonly ignoreMerges?: boolean;
+  readonly addBos?: boolean;
+}
+
+const llamaBpe: GgmlEntry = { json: llama3, ignoreMerges: true, addBos: true };
 
 /** `tokenizer.ggml.pre` names, as llama.cpp groups them. */
-const ggmlPreTokenizers: Readonly<Record<string, PreTokenizerJson>> = {
-  default: sequence(...splits(...defaultPatterns), byteLevel(false)),
-  "gpt-2": gpt2,
-  "phi-2": gpt2,
-  mpt: gpt2,
-  olmo: gpt2,
-  smollm: digitsThenGpt2,
-  starcoder: digitsThenGpt2,
-  refact: digitsThenGpt2,
-  "command-r": digitsThenGpt2,
-  codeshell: digitsThenGpt2,
-  "llama-bpe": llama3,
-  llama3,
-  "llama-v3": llama3,
-  qwen2,
-  "deepseek-r1-qwen": qwen2,
-  stablelm2: qwen2,
+const ggmlPreTokenizers: Readonly<Record<string, GgmlEntry>> = {
+  default: { json: sequence(...splits(...defaultPatterns), byteLevel(false)) },
+  "gpt-2": { json: gpt2 },
+  "phi-2": { json: gpt2 },
+  mpt: { json: gpt2 },
+  olmo: { json: gpt2 },
+  smollm: { json: digitsThenGpt2 },
+  starcoder: { json: digitsThenGpt2 },
+  refact: { json: digitsThenGpt2 },
+  "command-r": { json: digitsThenGpt2 },
+  codeshell: { json: digitsThenGpt2 },
+  "llama-bpe": llamaBpe,
+  llama3: llamaBpe,
+  "llama-v3": llamaBpe,
+  falcon3: llamaBpe,
+  dbrx: { json: llama3 },
+  "smaug-bpe": { json: llama3 },
+  qwen2: { json: qwen2 },
+  "deepseek-r1-qwen": { json: qwen2 },
+  stablelm2: { json: qwen2 },
+  "gpt-4o": { json: gpt4o },
+  llama4: { json: gpt4o },
+  tekken: { json: tekken, ignoreMerges: true, addBos: true },
 };
 
 /** What llama.cpp assumes with a `tokenizer.ggml.pre`, beyond the split. */
@@ -190,7 +209,6 @@ export function ggmlPreTokenizer(name: string): GgmlPre {
       `ggmlPreTokenizer: tokenizer.ggml.pre "${name}" is not supported; supported are ${known}`,
     );
   }
-  const json = ggmlPreTokenizers[name];
-  const isLlama3 = json === llama3;
-  return { preTokenizer: createPreTokenizer(json), ignoreMerges: isLlama3, addBos: isLlama3 };
+  const { json, ignoreMerges = false, addBos = false } = ggmlPreTokenizers[name];
+  return { preTokenizer: createPreTokenizer(json), ignoreMerges, addBos };
 }

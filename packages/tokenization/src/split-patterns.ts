@@ -29,6 +29,19 @@ export const llama3Pattern = cl100kPattern("\\p{N}{1,3}");
 /** Qwen 2: numbers one at a time. */
 export const qwen2Pattern = cl100kPattern("\\p{N}");
 
+/** Words end where a capital follows a small letter. As in llama.cpp, letters outside of ASCII are both. */
+const casedPattern = (suffix: string, numbers: string): string => {
+  const start = "[^\\r\\n\\p{L}\\p{N}]?";
+  const [upper, lower] = ["(?:(?![a-z])\\p{L})", "(?:(?![A-Z])\\p{L})"];
+  return `${start}${upper}*${lower}+${suffix}|${start}${upper}+${lower}*${suffix}|${numbers}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`;
+};
+
+/** GPT-4o, Phi 4 mini and Llama 4. */
+export const gpt4oPattern = casedPattern("(?i:'s|'t|'re|'ve|'m|'ll|'d)?", "\\p{N}{1,3}");
+
+/** Mistral's Tekken: no contractions, numbers one at a time. */
+export const tekkenPattern = casedPattern("", "\\p{N}");
+
 /**
  * A JavaScript regular expression, global or sticky, for `pattern`.
  *
@@ -51,6 +64,8 @@ export const gaplessPatterns: ReadonlySet<string> = new Set([
   digitsThenGpt2Pattern,
   llama3Pattern,
   qwen2Pattern,
+  gpt4oPattern,
+  tekkenPattern,
 ]);
 
 /** One step of a pattern: an escape, a quantifier (perhaps possessive), the opening of (?i:, or a character. */

@@ -120,9 +120,18 @@ export function tokenizerFromJson(
   });
 }
 
-/** The tokenizer as a tokenizer.json that Hugging Face tokenizers (Rust, Python, JavaScript) load. */
-export function toTokenizerJson(tokenizer: Tokenizer): TokenizerJson {
-  const { pieces, merges, specialIds, userDefinedIds, ...vocabulary } = tokenizer.vocabulary;
+/**
+ * The tokenizer as a tokenizer.json that Hugging Face tokenizers (Rust, Python, JavaScript) load.
+ *
+ * @throws UnsupportedError for a SentencePiece vocabulary.
+ */
+export function toTokenizerJson({ vocabulary }: Tokenizer): TokenizerJson {
+  if (!("merges" in vocabulary)) {
+    throw new UnsupportedError(
+      "toTokenizerJson: a SentencePiece vocabulary is not supported; byte-level BPE vocabularies are",
+    );
+  }
+  const { pieces, merges, specialIds, userDefinedIds } = vocabulary;
   const vocab: Record<string, number> = {};
   for (let id = 0; id < pieces.length; id++) if (pieces[id] !== "") vocab[pieces[id]] = id;
   const added = [...specialIds, ...userDefinedIds].toSorted((a, b) => a - b);

@@ -2,7 +2,9 @@ import { createHash } from "node:crypto";
 import { InvalidArgumentError } from "@veridraft/core-probs";
 import { type BpeAlgorithm, createBpe } from "./bpe.ts";
 import { spell, unspellAll } from "./byte-level.ts";
-import type { Vocabulary } from "./vocabulary.ts";
+import type { Kind } from "./kind.ts";
+import { createSentencePiece } from "./sentence-piece.ts";
+import type { SentencePieceVocabulary, Vocabulary } from "./vocabulary.ts";
 
 /** How {@link Tokenizer.encode} reads the text. */
 export interface EncodeOptions {
@@ -21,7 +23,7 @@ export interface DecodeOptions {
   readonly special?: "keep" | "skip";
 }
 
-/** Byte-level BPE between text and token ids. */
+/** Between text and token ids: byte-level BPE, or SentencePiece. */
 export interface Tokenizer {
   readonly vocabSize: number;
   readonly bosId: number | undefined;
@@ -32,11 +34,11 @@ export interface Tokenizer {
   readonly addBos: boolean;
   /** Hex digest of what maps text to ids and back (pieces, kinds, merges, pre-tokenizer, normalizer): equal digests, equal tokenizers. */
   readonly sha256: string;
-  /** "linear", or "heap" where the merges are not in training order. */
+  /** "linear", or "heap" where the merges are not in training order, and for SentencePiece. */
   readonly algorithm: BpeAlgorithm;
   /** Bytes that no token has: text that holds them loses them in `encode`. Empty for most models; SmolLM2 lacks 21 (control characters and bytes that UTF-8 seldom or never uses). */
   readonly missingBytes: Uint8Array;
-  readonly vocabulary: Vocabulary;
+  readonly vocabulary: Vocabulary | SentencePieceVocabulary;
 
   /** Ids of `text`. Lone surrogates count as U+FFFD. No BOS or EOS is added. */
   encode(text: string, options?: EncodeOptions): Int32Array;
@@ -49,7 +51,10 @@ export interface Tokenizer {
    * tokenizer.splitSpecial("<|im_start|>user"); // [1, "user"]
    */
   splitSpecial(text: string): (number | string)[];
-  /** Text of `ids`. Bytes that are not UTF-8 become U+FFFD; so a stream must be decoded with `createDecodeStream`, not id by id. */
+  /**
+   * Text of `ids`, without the space that SentencePiece puts before a text. Bytes that are not UTF-8 become U+FFFD; so a stream must be decoded with
+   * `createDecodeStream`, not id by id.
+   */
   decode(ids: ArrayLike<number>, options?: DecodeOptions): string;
   /** Bytes of one token: a view, not to be written to. */
   tokenBytes(id: number): Uint8Array;
@@ -76,16 +81,19 @@ const loneSurrogate = /\p{Surrogate}/gu;
  *
  * @throws ModelFileError where the merges do not fit the pieces.
  */
-export function createTokenizer(vocabulary: Vocabulary): Tokenizer {
-  const { pieces, specialIds, userDefinedIds, preTokenizer } = vocabulary;
+export function createTokenizer(vocabulary: Vocabulary | SentencePieceVocabulary): Tokenizer {
+  const { pieces, specialIds, userDefinedIds } = vocabulary;
   const vocabSize = pieces.length;
   const spelled = new Map<string, number>();
   for (let id = 0; id < vocabSize; id++) if (pieces[id] !== "") spelled.set(pieces[id], id);
   const literalIds = new Set([...specialIds, ...userDefinedIds]);
-  const tokenBytes = unspellAll(pieces, literalIds);
-  const bpe = createBpe({ idOf: spelled, merges: vocabulary.merges, tokenBytes });
-
-  const { bytes: allBytes, starts } = tokenBytes;
+  const kind =
+    "merges" in vocabulary
+      ? createByteLevel(vocabulary, spelled, literalIds)
+      : createSentencePiece(vocabulary, literalIds);
+  const { encoder, addsSpace } = kind;
+  const { bytes: allBytes, starts } = kind.tokenBytes;
+  const ignoreMerges = "merges" in vocabulary && vocabulary.ignoreMerges;
   const userPattern = matchAny([...userDefinedIds].map((id) => pieces[id]));
   const specialPattern = matchAny([...literalIds].map((id) => pieces[id]));
   const cache = new Map<string, Int32Array>();
@@ -125,10 +133,8 @@ export function createTokenizer(vocabulary: Vocabulary): Tokenizer {
     const length = utf8Encoder.encodeInto(piece, input).written;
     reserve(length);
     const start = used;
-    const whole = vocabulary.ignoreMerges
-      ? spelled.get(spell(input.subarray(0, length)))
-      : undefined;
-    if (whole === undefined) used = bpe.encode(input, 0, length, output, used);
+    const whole = ignoreMerges ? spelled.get(kind.spell(input.subarray(0, length))) : undefined;
+    if (whole === undefined) used = encoder.encode(input, 0, length, output, used);
     else output[used++] = whole;
     if (piece.length > longestCached) return;
     if (cache.size >= cacheEntries) cache.clear();
@@ -158,10 +164,7 @@ export function createTokenizer(vocabulary: Vocabulary): Tokenizer {
         reserve(1);
         output[used++] = part;
       } else {
-        preTokenizer.split(
-          vocabulary.normalizer === undefined ? part : part.normalize(vocabulary.normalizer),
-          emitPiece,
-        );
+        kind.split(part, emitPiece);
       }
     }
   }
@@ -172,8 +175,8 @@ export function createTokenizer(vocabulary: Vocabulary): Tokenizer {
     eosId: vocabulary.eosId,
     endIds: vocabulary.endIds,
     addBos: vocabulary.addBos,
-    algorithm: bpe.algorithm,
-    missingBytes: bpe.missingBytes,
+    algorithm: encoder.algorithm,
+    missingBytes: encoder.missingBytes,
     vocabulary,
     get sha256() {
       return (digest ??= digestOf(vocabulary));
@@ -201,7 +204,7 @@ export function createTokenizer(vocabulary: Vocabulary): Tokenizer {
         joined.set(bytesOf(ids[i]), at);
         at += starts[ids[i] + 1] - starts[ids[i]];
       }
-      return utf8Decoder.decode(joined);
+      return utf8Decoder.decode(addsSpace && joined[0] === 0x20 ? joined.subarray(1) : joined);
     },
     tokenBytes(id) {
       checkId("tokenBytes", id);
@@ -218,9 +221,27 @@ export function createTokenizer(vocabulary: Vocabulary): Tokenizer {
     idOf(text) {
       const literal = spelled.get(text);
       if (literal !== undefined && literalIds.has(literal)) return literal;
-      const id = spelled.get(spell(utf8Encoder.encode(text)));
+      const id = spelled.get(kind.spell(utf8Encoder.encode(text)));
       return id === undefined || literalIds.has(id) ? undefined : id;
     },
+  };
+}
+
+function createByteLevel(
+  { pieces, merges, preTokenizer, normalizer }: Vocabulary,
+  idOf: ReadonlyMap<string, number>,
+  literalIds: ReadonlySet<number>,
+): Kind {
+  const tokenBytes = unspellAll(pieces, literalIds);
+  return {
+    tokenBytes,
+    encoder: createBpe({ idOf, merges, tokenBytes }),
+    addsSpace: false,
+    split:
+      normalizer === undefined
+        ? preTokenizer.split
+        : (text, emit) => preTokenizer.split(text.normalize(normalizer), emit),
+    spell,
   };
 }
 
@@ -253,7 +274,7 @@ function readable(bytes: Uint8Array): string {
   }
 }
 
-function digestOf(vocabulary: Vocabulary): string {
+function digestOf(vocabulary: Vocabulary | SentencePieceVocabulary): string {
   const hash = createHash("sha256");
   const section = (name: string, lines: Iterable<string | number>): void => {
     hash.update(`${name}\n${JSON.stringify([...lines])}\n`);
@@ -268,8 +289,13 @@ function digestOf(vocabulary: Vocabulary): string {
     "user defined",
     [...vocabulary.userDefinedIds].toSorted((a, b) => a - b),
   );
-  section("merges", vocabulary.merges);
-  section("split", vocabulary.preTokenizer.patterns);
-  section("rules", [vocabulary.normalizer ?? "", String(vocabulary.ignoreMerges)]);
+  if ("merges" in vocabulary) {
+    section("merges", vocabulary.merges);
+    section("split", vocabulary.preTokenizer.patterns);
+    section("rules", [vocabulary.normalizer ?? "", String(vocabulary.ignoreMerges)]);
+  } else {
+    section("scores", vocabulary.scores);
+    section("rules", [String(vocabulary.addSpacePrefix)]);
+  }
   return hash.digest("hex");
 }

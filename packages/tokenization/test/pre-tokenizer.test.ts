@@ -76,13 +76,13 @@ describe("ggmlPreTokenizer()", () => {
   });
 
   it("names the supported values", () => {
-    expect(() => ggmlPreTokenizer("tekken")).toThrow(
-      /^ggmlPreTokenizer: tokenizer\.ggml\.pre "tekken" is not supported; supported are default, gpt-2, .*smollm, .*llama-bpe, .*qwen2/,
+    expect(() => ggmlPreTokenizer("kimi-k2")).toThrow(
+      /^ggmlPreTokenizer: tokenizer\.ggml\.pre "kimi-k2" is not supported; supported are default, gpt-2, .*smollm, .*llama-bpe, .*qwen2/,
     );
   });
 
   it("loses nothing", () => {
-    const names = ["default", "gpt-2", "smollm", "llama-bpe", "qwen2"];
+    const names = ["default", "gpt-2", "smollm", "llama-bpe", "qwen2", "gpt-4o", "tekken"];
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), fc.constantFrom(...names), (text, name) => {
         expect(split(name, text).join("")).toBe(text);
