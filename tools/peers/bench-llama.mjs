@@ -10,7 +10,7 @@
 //        {"op":"memory"}                                         out: {"megabytes":273}
 //
 // Greedy throughout; tokensPerSecond counts the tokens after the first. --lookup adds node-llama-cpp's prompt lookup (InputLookupTokenPredictor with its
-// defaults). A forward gives the next token of every row, as a verification needs it. laws are the probabilities of all
+// defaults). A forward, the second of two in a row, gives the next token of every row, as a verification needs it. laws are the probabilities of all
 // tokens after each of the ids, float32 in base64; ids follow those of the call before unless they begin anew.
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
@@ -72,10 +72,14 @@ async function generate({ promptIds, maxTokens }) {
 async function forward({ past, rows }) {
   await hold(sequence, past);
   const input = idsOf(rows, past).map((id) => [id, { generateNext: { token: true } }]);
-  const start = performance.now();
-  await sequence.controlledEvaluate(input);
-  const ms = performance.now() - start;
-  await sequence.eraseContextTokenRanges([{ start: past, end: sequence.nextTokenIndex }]);
+  let ms = 0;
+  // The first after another engine has worked finds its threads asleep; a decode loop does not.
+  for (let run = 0; run < 2; run++) {
+    const start = performance.now();
+    await sequence.controlledEvaluate(input);
+    ms = performance.now() - start;
+    await sequence.eraseContextTokenRanges([{ start: past, end: sequence.nextTokenIndex }]);
+  }
   return { ms };
 }
 

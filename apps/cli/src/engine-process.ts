@@ -37,6 +37,8 @@ const ops = {
   async forward({ past, rows }: { past: number; rows: number }) {
     await hold(sequence, past);
     const ids = idsOf(rows, past);
+    // The first after another engine has worked finds its threads asleep; a decode loop does not.
+    await sequence.forward(ids);
     const start = performance.now();
     const logits = await sequence.forward(ids);
     for (let i = 0; i < rows; i++) argmax(row(logits, i));
