@@ -146,7 +146,7 @@ describe("PrefixCache", () => {
   });
 
   it("stays within its bytes", () => {
-    prefixes = new PrefixCache(600 * rowBytes);
+    prefixes = new PrefixCache(150 * rowBytes);
     for (let i = 0; i < 4; i++) end(count(20, 100 * i));
     expect(prefixes.size).toBe(2);
     for (const i of [0, 1]) expect(prefixes.find(count(20, 100 * i), [])).toBeNull();
