@@ -12,6 +12,7 @@ import { readGguf, usableCpus } from "@veridraft/engine-onnx";
 import { markdownTable } from "markdown-table";
 import { z } from "zod";
 import { type JsonProcess, startJsonProcess } from "./json-process.ts";
+import { median } from "./median.ts";
 import { jsonOption, modelOptions } from "./options.ts";
 import { peerIsMissing, startPeer } from "./peer.ts";
 import { requantize } from "./requantize.ts";
@@ -146,10 +147,4 @@ function table(figures: readonly Figure[], engines: readonly string[]): string {
     ...middle.map((value, e) => `${value.toFixed(1)} / ${best[e].toFixed(1)}`),
   ]);
   return markdownTable([["", ...engines], ...lines], { align: ["l", ...engines.map(() => "r")] });
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }

@@ -4,8 +4,8 @@
  * Every engine is in processes of its own, ours the two servers. A round asks each engine one prompt of each kind, in an order that rotates; no prompt
  * is asked twice of an engine, since a drafter that has seen an answer drafts it better. Speeds are medians over the rounds.
  */
-import { availableParallelism, cpus } from "node:os";
-import { readGguf } from "@veridraft/engine-onnx";
+import { cpus } from "node:os";
+import { readGguf, usableCpus } from "@veridraft/engine-onnx";
 import { encodePrompt } from "@veridraft/spec-decoding";
 import { chatTemplateFromGguf, tokenizerFromGguf } from "@veridraft/tokenization";
 import { markdownTable } from "markdown-table";
@@ -14,6 +14,7 @@ import { benchPrompts } from "./bench-prompts.ts";
 import type { Generator } from "./generator.ts";
 import { generateOptions, jsonOption, modelOptions } from "./options.ts";
 import type { JsonProcess } from "./json-process.ts";
+import { median } from "./median.ts";
 import { peerIsMissing, startPeer } from "./peer.ts";
 import { openRemote } from "./remote.ts";
 import { withServers } from "./server-process.ts";
@@ -62,7 +63,7 @@ export async function bench(flags: BenchFlags): Promise<void> {
       if (missing === null) {
         for (const lookup of [false, true]) {
           const drafting = lookup ? ["--lookup"] : [];
-          const peer = await startPeer(flags.model, availableParallelism(), ...drafting);
+          const peer = await startPeer(flags.model, usableCpus(), ...drafting);
           peers.push(peer);
           engines.set(lookup ? "llama.cpp lookup" : "llama.cpp", await theirs(peer, flags));
         }
@@ -160,10 +161,4 @@ function cell(row: Row, base: number): string {
   const accepted = length === null ? "" : `, ${length.toFixed(2)} a forward`;
   const differs = length !== null && !row.sameText ? ", TEXT DIFFERS" : "";
   return `${speed} (${(row.tokensPerSecond / base).toFixed(2)}${accepted}${differs})`;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }

@@ -1,16 +1,5 @@
-import { spawnSync } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-
-const bin = fileURLToPath(new URL("../bin/veridraft.mjs", import.meta.url));
-
-function run(...args: string[]): { code: number | null; out: string; err: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [bin, ...args], {
-    encoding: "utf8",
-    timeout: 60_000,
-  });
-  return { code: status, out: stdout, err: stderr };
-}
+import { runSync as run } from "./run.ts";
 
 const sampled = "--temperature 0.8 --top-p 0.9 --seed 5 --max-tokens 32 --json".split(" ");
 

@@ -4,16 +4,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-
-const bin = fileURLToPath(new URL("../bin/veridraft.mjs", import.meta.url));
-
-function run(...args: string[]): { code: number | null; out: string; err: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [bin, ...args], {
-    encoding: "utf8",
-    timeout: 60_000,
-  });
-  return { code: status, out: stdout, err: stderr };
-}
+import { bin, runSync as run } from "./run.ts";
 
 /** Starts `veridraft serve`; resolves with its address when it is ready. */
 async function serve(...args: string[]): Promise<{ server: ChildProcess; address: string }> {

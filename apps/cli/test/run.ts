@@ -1,7 +1,8 @@
-import { execFile } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-const bin = fileURLToPath(new URL("../bin/veridraft.mjs", import.meta.url));
+/** The program. */
+export const bin = fileURLToPath(new URL("../bin/veridraft.mjs", import.meta.url));
 
 /** Runs the program while this process goes on, which may be the server that it asks. */
 export function run(
@@ -14,4 +15,13 @@ export function run(
       resolve({ code: error === null ? 0 : Number(error.code), out, err });
     });
   });
+}
+
+/** Runs the program and waits for it. */
+export function runSync(...args: string[]): { code: number | null; out: string; err: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [bin, ...args], {
+    encoding: "utf8",
+    timeout: 60_000,
+  });
+  return { code: status, out: stdout, err: stderr };
 }

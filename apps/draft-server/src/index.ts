@@ -1,4 +1,3 @@
-export { draftServerCommand } from "./command.ts";
 export {
   type DrafterName,
   drafterNames,
@@ -18,3 +17,4 @@ export {
   startService,
 } from "./start-service.ts";
 export { statusOf } from "./status.ts";
+export { draftServerProgram } from "./server-program.ts";

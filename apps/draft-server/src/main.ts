@@ -1,5 +1,5 @@
 /** The draft server as a program of its own. */
-import { draftServerCommand } from "./command.ts";
-import { runProgram } from "./program.ts";
+import { draftServerProgram } from "./server-program.ts";
+import { runProgram, serverCommand } from "./program.ts";
 
-await runProgram(draftServerCommand().name("veridraft-draft-server"));
+await runProgram(serverCommand(draftServerProgram).name("veridraft-draft-server"));

@@ -1,4 +1,3 @@
-export { verifierServerCommand } from "./command.ts";
 export { verifierServerConfig, type VerifierServerConfig, verifierServerPrefix } from "./config.ts";
 export {
   createRemoteDrafter,
@@ -7,3 +6,4 @@ export {
   type RemoteDrafterOptions,
 } from "./remote-drafter.ts";
 export { serveVerifier } from "./serve.ts";
+export { verifierServerProgram } from "./server-program.ts";

@@ -1,5 +1,5 @@
 /** The verifier server as a program of its own. */
-import { runProgram } from "@veridraft/draft-server";
-import { verifierServerCommand } from "./command.ts";
+import { runProgram, serverCommand } from "@veridraft/draft-server";
+import { verifierServerProgram } from "./server-program.ts";
 
-await runProgram(verifierServerCommand().name("veridraft-verifier-server"));
+await runProgram(serverCommand(verifierServerProgram).name("veridraft-verifier-server"));
