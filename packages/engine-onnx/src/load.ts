@@ -12,7 +12,7 @@ import { decoderShape } from "./architectures.ts";
 import { convertedModel, defaultCacheFolder } from "./convert.ts";
 import { usableCpus } from "./cpus.ts";
 import { readGguf } from "./gguf.ts";
-import { batchSlots } from "./decoder.ts";
+import { batchSlots } from "./delta-layout.ts";
 import { OnnxModel } from "./model.ts";
 import { recalledSelfTest, type SelfTest } from "./self-test.ts";
 import { type WeightFormat, weightFormats } from "./weights.ts";
@@ -80,6 +80,11 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
   if (!weightFormats.includes(weights)) {
     throw new InvalidArgumentError(
       `loadModel: weights must be one of ${weightFormats.join(", ")}, got ${String(weights)}`,
+    );
+  }
+  if (weights === "f16") {
+    throw new InvalidArgumentError(
+      "loadModel: weights f16 are for a GPU, on the CPU they cost what f32 costs; use int8 or f32",
     );
   }
   if (!Number.isInteger(threads) || threads < 1) {
