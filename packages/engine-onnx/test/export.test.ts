@@ -51,7 +51,10 @@ class Exported {
     const positions = sequences.flatMap((rows) => rows.map((_, i) => this.past + i));
     const feeds: Record<string, Tensor> = {
       input_ids: integers(sequences.flat(), [size, length]),
-      attention_mask: integers(new Array(size * total).fill(1), [size, total]),
+      attention_mask: integers(
+        Array.from({ length: size * total }, () => 1),
+        [size, total],
+      ),
       position_ids: integers(positions, [size, length]),
       num_logits_to_keep: integers([keep], []),
     };

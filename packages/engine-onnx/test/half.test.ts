@@ -1,5 +1,5 @@
 import { toHalf } from "@veridraft/engine-onnx";
-import fc from "fast-check";
+import { assert, constantFrom, integer, property } from "fast-check";
 import { describe, expect, it } from "vitest";
 import { readHalf } from "../src/half.ts";
 
@@ -7,16 +7,13 @@ const half = (bits: number): number => readHalf(Uint8Array.of(bits & 255, bits >
 
 describe("toHalf()", () => {
   it("gives every half back", () => {
-    for (let bits = 0; bits < 65536; bits++) {
-      const value = half(bits);
-      if (!Number.isNaN(value)) expect(toHalf(value)).toBe(bits);
-      else expect(half(toHalf(value))).toBeNaN();
-    }
+    for (let bits = 0; bits < 65536; bits++) expect(half(toHalf(half(bits)))).toBe(half(bits));
+    expect(toHalf(-0)).toBe(0x8000);
   });
 
   it("takes the nearest, of two the even one", () => {
-    fc.assert(
-      fc.property(fc.integer({ min: 0, max: 0x7bfe }), fc.constantFrom(0, 0x8000), (bits, sign) => {
+    assert(
+      property(integer({ min: 0, max: 0x7bfe }), constantFrom(0, 0x8000), (bits, sign) => {
         const [low, high] = [half(sign | bits), half(sign | (bits + 1))];
         // Exact in float32, and so are its neighbours a little to each side.
         const middle = (low + high) / 2;
