@@ -53,6 +53,8 @@ export class Runner {
       extra: {
         session: {
           intra_op: { allow_spinning: spinning ? "1" : "0" },
+          // Without VNNI, products of 8-bit integers overflow 16 bits; this takes the kernel in which they do not.
+          x64quantprecision: "1",
           ...(affinity !== undefined && { intra_op_thread_affinities: affinity }),
         },
       },
