@@ -23,6 +23,7 @@ import {
   type TensorPart,
   vectorsOf,
 } from "./architectures.ts";
+import { type CacheType, cacheTypes } from "./cache-type.ts";
 import { dequantize } from "./dequantize.ts";
 import { type Gguf, type GgufTensor } from "./gguf.ts";
 import { buildDecoder, ropeTables, rotaryTables } from "./decoder.ts";
@@ -42,10 +43,10 @@ import {
 import { type Blocks, blockSize, quantizeBlocks, repackQ4, repackQ8 } from "./quantize.ts";
 
 /** Part of the key: raise it when the graph or the weight layout changes. */
-const engineVersion = 3;
-/** Files of an entry: the graph for one sequence, that for several, and the weights of both. */
-const soloFile = "solo.onnx";
-const batchFile = "batch.onnx";
+const engineVersion = 4;
+/** Files of an entry: for each cache type the graph for one sequence and that for several, and the weights of all. */
+const soloFile = (cacheType: CacheType): string => `solo-${cacheType}.onnx`;
+const batchFile = (cacheType: CacheType): string => `batch-${cacheType}.onnx`;
 const dataFile = "weights.bin";
 const doneFile = "done.json";
 const alignment = 4096;
@@ -75,10 +76,14 @@ export async function convertedModel(
   gguf: Gguf,
   shape: DecoderShape,
   format: WeightFormat,
+  cacheType: CacheType,
   cacheFolder: string,
 ): Promise<ConvertedModel> {
   const entry = join(cacheFolder, `${await hashOf(gguf.path)}-${format}-v${engineVersion}`);
-  const converted = { solo: join(entry, soloFile), batch: join(entry, batchFile) };
+  const converted = {
+    solo: join(entry, soloFile(cacheType)),
+    batch: join(entry, batchFile(cacheType)),
+  };
   if (await isWhole(entry)) return converted;
   const work = `${entry}.${randomUUID()}.part`;
   await mkdir(work, { recursive: true });
@@ -104,8 +109,8 @@ async function isWhole(entry: string): Promise<boolean> {
       string,
       number
     >;
-    for (const file of [soloFile, batchFile, dataFile]) {
-      if ((await stat(join(entry, file))).size !== sizes[file]) return false;
+    for (const [file, size] of Object.entries(sizes)) {
+      if ((await stat(join(entry, file))).size !== size) return false;
     }
     return true;
   } catch {
@@ -119,7 +124,12 @@ async function convert(
   format: Format,
   folder: string,
 ): Promise<void> {
-  const graphs = { [soloFile]: deltaLayout(1), [batchFile]: deltaLayout(batchSlots) };
+  const graphs = Object.fromEntries(
+    cacheTypes.flatMap((cacheType) => [
+      [soloFile(cacheType), deltaLayout(1, cacheType)],
+      [batchFile(cacheType), deltaLayout(batchSlots, cacheType)],
+    ]),
+  );
   const smoothing = format.smooth
     ? await measure(gguf, shape, join(folder, "measured"))
     : undefined;
@@ -132,9 +142,10 @@ async function measure(gguf: Gguf, shape: DecoderShape, folder: string): Promise
   // Only here does the caller's thread need ONNX Runtime.
   const { measuring, smoothingOf } = await import("./smooth-quant.ts");
   await mkdir(folder);
-  const graphs = { [soloFile]: deltaLayout(1) };
+  const file = "measured.onnx";
+  const graphs = { [file]: deltaLayout(1, "f32") };
   await writeModel(gguf, shape, measuring, { folder, dataFile, graphs });
-  const factors = await smoothingOf(gguf, shape, join(folder, soloFile));
+  const factors = await smoothingOf(gguf, shape, join(folder, file));
   await rm(folder, { recursive: true });
   return factors;
 }

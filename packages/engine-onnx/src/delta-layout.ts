@@ -3,7 +3,8 @@
  *
  * Inputs: input_ids [1, S], position_ids [1, S], logits_rows [R], and for each attention slot b: seqlens_k.b [1] = P + S - 1, total_len.b [1] = P + S,
  * attn_bias.b [1, 1, S, P + S] (0 or -Infinity), and past_k{i}.b, past_v{i}.b [1, kvHeads, capacity, headDim], of which the first P rows count.
- * Outputs: logits [R, vocab]; new_kv [layers, 2, kvHeads, S, headDim], the rows to append, keys before values.
+ * Outputs: logits [R, vocab]; new_kv [layers, 2, kvHeads, S, headDim], the rows to append, keys before values. A cache type of several planes has past
+ * and new ones for each, in its type and width.
  *
  * A graph of several slots runs the rows of several sequences: the linear layers see all of them at once, attention each sequence for itself, so that
  * its sums are those of a run without neighbours. There rows.b [1, Sb] are the rows of a slot, S in its inputs is Sb, and unpack [S] are the places
@@ -12,6 +13,7 @@
  * GroupQueryAttention adds its own causal mask, so the nodes of a tree stand parents before children, and the bias hides the rest.
  */
 import type { DecoderShape } from "./architectures.ts";
+import { type CacheType, type Plane, planesOf, restoreRows, roundRows } from "./cache-type.ts";
 import { attentionNode, type Layout, type OpenLayout } from "./layout.ts";
 import { elementTypes, type GraphBuilder } from "./onnx.ts";
 import type { Weights } from "./weights.ts";
@@ -29,8 +31,8 @@ interface Slot {
 }
 
 /** @param slots Sequences of a run, at least 1. */
-export function deltaLayout(slots: number): OpenLayout {
-  return (weights, shape) => new DeltaLayout(weights, shape, slots);
+export function deltaLayout(slots: number, cacheType: CacheType): OpenLayout {
+  return (weights, shape) => new DeltaLayout(weights, shape, slots, cacheType);
 }
 
 class DeltaLayout implements Layout {
@@ -39,11 +41,16 @@ class DeltaLayout implements Layout {
   private readonly shape: DecoderShape;
   private readonly slots: readonly Slot[];
   private readonly firstAxis: string;
-  /** Keys and values of each layer. */
-  private readonly fresh: string[] = [];
+  private readonly cacheType: CacheType;
+  private readonly planes: readonly Plane[];
+  /** Keys and values of each layer, by plane. */
+  private readonly fresh: string[][];
 
-  constructor(weights: Weights, shape: DecoderShape, slots: number) {
+  constructor(weights: Weights, shape: DecoderShape, slots: number, cacheType: CacheType) {
     const { graph } = weights;
+    this.cacheType = cacheType;
+    this.planes = planesOf(cacheType, shape.headDim);
+    this.fresh = this.planes.map(() => []);
     this.weights = weights;
     this.graph = graph;
     this.shape = shape;
@@ -74,21 +81,21 @@ class DeltaLayout implements Layout {
 
   attend(i: number, packed: string): string {
     const { graph, weights, shape, slots } = this;
-    const { heads, kvHeads, headDim } = shape;
+    const { kvHeads } = shape;
     const { window } = shape.attention[i];
     const several = slots.length > 1;
     const at = `layer.${i}`;
-    const kvStart = weights.integers("kv.start", heads * headDim);
-    const kvEnd = weights.integers("kv.end", (heads + 2 * kvHeads) * headDim);
-    const lastAxis = weights.integers("axis.last", 1);
-    this.fresh.push(graph.node("Slice", [packed, kvStart, kvEnd, lastAxis], `${at}.kv`));
+    const seen = this.keep(i, packed);
     const slotRows = slots.map((slot, b) => {
-      const [pastKeys, pastValues] = (["k", "v"] as const).map((kind) =>
-        graph.input(`past_${kind}${i}.${b}`, weights.float, [1, kvHeads, `C${b}`, headDim]),
-      );
+      const [pastKeys, pastValues] = (["k", "v"] as const).map((kind) => {
+        const kept = this.planes.map(({ suffix, type, width }) =>
+          graph.input(`past_${kind}${i}${suffix}.${b}`, type, [1, kvHeads, `C${b}`, width]),
+        );
+        return restoreRows(this.cacheType, weights, shape, kept);
+      });
       const own = several
-        ? graph.node("Gather", [packed, slot.rows], `${at}.own.${b}`)
-        : this.apart(packed, `${at}.own.${b}`);
+        ? graph.node("Gather", [seen, slot.rows], `${at}.own.${b}`)
+        : this.apart(seen, `${at}.own.${b}`);
       const bias = window === null ? slot.bias : this.windowBias(slot, b, window);
       const outputs = [`${at}.attended.${b}`, `${at}.keys.${b}`, `${at}.values.${b}`] as const;
       return attentionNode(weights, shape, own, { ...slot, pastKeys, pastValues, bias }, outputs);
@@ -100,16 +107,39 @@ class DeltaLayout implements Layout {
     return several ? graph.node("Gather", [together, "unpack"], `${at}.attended`) : together;
   }
 
+  /** Puts keys and values by for the cache, and gives the rows as attention shall see them. */
+  private keep(i: number, packed: string): string {
+    const { graph, weights, shape } = this;
+    const { heads, kvHeads, headDim } = shape;
+    const [queries, both] = [heads * headDim, 2 * kvHeads * headDim];
+    const at = `layer.${i}`;
+    if (this.cacheType === "f32") {
+      const start = weights.integers("kv.start", queries);
+      const end = weights.integers("kv.end", queries + both);
+      const lastAxis = weights.integers("axis.last", 1);
+      this.fresh[0].push(graph.node("Slice", [packed, start, end, lastAxis], `${at}.kv`));
+      return packed;
+    }
+    const sizes = weights.integers("kv.sizes", queries, both);
+    graph.node("Split", [packed, sizes], [`${at}.q`, `${at}.kv`], { axis: 1 });
+    const { planes, restored } = roundRows(this.cacheType, weights, shape, `${at}.kv`);
+    planes.forEach((plane, p) => this.fresh[p].push(plane));
+    return graph.node("Concat", [`${at}.q`, restored], `${at}.seen`, { axis: 1 });
+  }
+
   finish(hidden: string, head: (rows: string, output: string) => void): void {
     const { graph, weights } = this;
-    const { layers, vocab, kvHeads, headDim } = this.shape;
+    const { layers, vocab, kvHeads } = this.shape;
     head(graph.node("Gather", [hidden, "logits_rows"], "asked"), "logits");
     graph.output("logits", "float32", ["R", vocab]);
-    graph.node("Concat", this.fresh, "kv.rows", { axis: 0 });
-    const kvShape = weights.integers("kv.shape", layers, -1, 2, kvHeads, headDim);
-    const kv = graph.node("Reshape", ["kv.rows", kvShape], "kv.heads");
-    graph.node("Transpose", [kv], "new_kv", { perm: [0, 2, 3, 1, 4] });
-    graph.output("new_kv", weights.float, [layers, 2, kvHeads, "S", headDim]);
+    this.planes.forEach(({ suffix, type, width }, p) => {
+      const at = `kv${suffix}`;
+      graph.node("Concat", this.fresh[p], `${at}.rows`, { axis: 0 });
+      const dims = weights.integers(`${at}.shape`, layers, -1, 2, kvHeads, width);
+      const kv = graph.node("Reshape", [`${at}.rows`, dims], `${at}.heads`);
+      graph.node("Transpose", [kv], `new_${at}`, { perm: [0, 2, 3, 1, 4] });
+      graph.output(`new_${at}`, type, [layers, 2, kvHeads, "S", width]);
+    });
   }
 
   /**

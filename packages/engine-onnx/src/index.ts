@@ -1,3 +1,4 @@
+export { type CacheType, cacheTypes } from "./cache-type.ts";
 export { usableCpus } from "./cpus.ts";
 export { defaultCacheFolder } from "./convert.ts";
 export { dequantize, readableTypes } from "./dequantize.ts";

@@ -5,7 +5,7 @@
  * one takes a copy first, so that nobody's rows change under it.
  */
 import type { Tensor } from "onnxruntime-node";
-import type { KvPool, Store } from "./kv-pool.ts";
+import type { KvPool, PlaneArray, Store } from "./kv-pool.ts";
 
 /** Rows by which a store grows at least. Attention copies a store whole: 100 rows to spare cost some 0.5 ms a forward, a growth once as much as one. */
 const growth = 64;
@@ -41,7 +41,7 @@ export class KvCache {
     return this.store.arrays.reduce((sum, array) => sum + array.byteLength, 0);
   }
 
-  /** The session's inputs, past_k0, past_v0, past_k1 and so on; rows past `length` are not to be read. */
+  /** The session's inputs, the planes of past_k0, past_v0, past_k1 and so on; rows past `length` are not to be read. */
   get tensors(): readonly Tensor[] {
     return this.store.tensors;
   }
@@ -54,17 +54,19 @@ export class KvCache {
   reserve(from: number, to: number): void {
     const { store, pool } = this;
     const free = store.owners === 1 || store.written <= this.length || from > this.length;
-    if (to > store.capacity || !free) {
+    // A lone row runs beside another one, which attention needs a place for, too.
+    const rows = to + 1;
+    if (rows > store.capacity || !free) {
       const wanted = free
-        ? Math.max(to, Math.floor(store.capacity * 1.125), from + growth)
-        : to + growth;
+        ? Math.max(rows, Math.floor(store.capacity * 1.125), from + growth)
+        : rows + growth;
       const copy = pool.allocate(wanted);
-      const { kvHeads, headDim } = pool.shape;
-      store.arrays.forEach((array, kind) => {
-        for (let head = 0; head < kvHeads; head++) {
-          const start = head * store.capacity * headDim;
-          const rows = array.subarray(start, start + from * headDim);
-          copy.arrays[kind].set(rows, head * copy.capacity * headDim);
+      store.arrays.forEach((array, i) => {
+        const width = this.width(i);
+        for (let head = 0; head < pool.shape.kvHeads; head++) {
+          const start = head * store.capacity * width;
+          const rows = array.subarray(start, start + from * width);
+          copy.arrays[i].set(rows, head * copy.capacity * width);
         }
       });
       pool.release(store);
@@ -73,17 +75,29 @@ export class KvCache {
     this.store.written = to;
   }
 
-  /** Writes rows [first, first + count) of fresh [2 * layers, kvHeads, stride, headDim] at row `at`, which is reserved, as yet uncommitted. */
-  write(fresh: Float32Array, stride: number, first: number, count: number, at: number): void {
-    const { headDim, kvHeads } = this.pool.shape;
+  /**
+   * Writes rows [first, first + count) at row `at`, which is reserved, as yet uncommitted.
+   *
+   * @param fresh By plane [2 * layers, kvHeads, stride, width].
+   */
+  write(
+    fresh: readonly PlaneArray[],
+    stride: number,
+    first: number,
+    count: number,
+    at: number,
+  ): void {
+    const { kvHeads } = this.pool.shape;
     const { arrays, capacity } = this.store;
-    for (let kind = 0; kind < arrays.length; kind++) {
+    arrays.forEach((array, i) => {
+      const width = this.width(i);
+      const source = fresh[i % fresh.length];
+      const kind = Math.floor(i / fresh.length);
       for (let head = 0; head < kvHeads; head++) {
-        const from = ((kind * kvHeads + head) * stride + first) * headDim;
-        const rows = fresh.subarray(from, from + count * headDim);
-        arrays[kind].set(rows, (head * capacity + at) * headDim);
+        const from = ((kind * kvHeads + head) * stride + first) * width;
+        array.set(source.subarray(from, from + count * width), (head * capacity + at) * width);
       }
-    }
+    });
   }
 
   /** Commits written rows of these tokens. */
@@ -93,18 +107,19 @@ export class KvCache {
 
   /** Commits rows length + nodes[i] of a tree's tokens, moving them together. Nodes ascend. */
   commitPath(nodes: ArrayLike<number>, tokens: ArrayLike<number>): void {
-    const { headDim, kvHeads } = this.pool.shape;
+    const { kvHeads } = this.pool.shape;
     const { arrays, capacity } = this.store;
     const { length } = this;
     for (let i = 0; i < nodes.length; i++) {
       this.tokens.push(tokens[nodes[i]]);
       if (nodes[i] === i) continue;
-      for (const array of arrays) {
+      arrays.forEach((array, a) => {
+        const width = this.width(a);
         for (let head = 0; head < kvHeads; head++) {
-          const from = (head * capacity + length + nodes[i]) * headDim;
-          array.copyWithin((head * capacity + length + i) * headDim, from, from + headDim);
+          const from = (head * capacity + length + nodes[i]) * width;
+          array.copyWithin((head * capacity + length + i) * width, from, from + width);
         }
-      }
+      });
     }
     this.isCausal = false;
   }
@@ -123,5 +138,11 @@ export class KvCache {
   /** Lets go of the rows. */
   dispose(): void {
     this.pool.release(this.store);
+  }
+
+  /** Numbers of a row of one head in array i of a store. */
+  private width(i: number): number {
+    const { planes } = this.pool;
+    return planes[i % planes.length].width;
   }
 }

@@ -1,6 +1,7 @@
 /** The memory of key and value rows, in stores that sequences share, up to a bound. */
 import { ResourceExhaustedError } from "@veridraft/core-probs";
 import { Tensor } from "onnxruntime-node";
+import { type CacheType, type Plane, planesOf } from "./cache-type.ts";
 
 /** The sizes of a cache row. */
 export interface KvShape {
@@ -9,13 +10,25 @@ export interface KvShape {
   readonly headDim: number;
   /** Most rows. */
   readonly contextLength: number;
+  readonly cacheType: CacheType;
+}
+
+/** Numbers of a plane; a Uint16Array holds halves. */
+export type PlaneArray = Float32Array | Uint16Array | Int8Array;
+
+const arrayTypes = { float32: Float32Array, float16: Uint16Array, int8: Int8Array } as const;
+
+/** A plane of zeros [1, kvHeads, capacity, width]. */
+export function planeTensor({ type, width }: Plane, kvHeads: number, capacity: number): Tensor {
+  const data = new arrayTypes[type](kvHeads * capacity * width);
+  return new Tensor(type, data, [1, kvHeads, capacity, width]);
 }
 
 /** Rows that one or more sequences share. */
 export interface Store {
   readonly capacity: number;
-  /** [2 * layers] keys and values by layer, each [kvHeads, capacity, headDim]. */
-  readonly arrays: readonly Float32Array[];
+  /** Planes of keys and of values by layer, each [kvHeads, capacity, width]. */
+  readonly arrays: readonly PlaneArray[];
   /** The same memory as the session's inputs. */
   readonly tensors: readonly Tensor[];
   /** Rows written so far by the sequence that is furthest. */
@@ -26,6 +39,7 @@ export interface Store {
 /** Gives out stores. */
 export class KvPool {
   readonly shape: KvShape;
+  readonly planes: readonly Plane[];
   private readonly maxBytes: number;
   private readonly makeRoom: () => boolean;
   private used = 0;
@@ -36,6 +50,7 @@ export class KvPool {
    */
   constructor(shape: KvShape, maxBytes: number, makeRoom: () => boolean) {
     this.shape = shape;
+    this.planes = planesOf(shape.cacheType, shape.headDim);
     this.maxBytes = maxBytes;
     this.makeRoom = makeRoom;
   }
@@ -47,8 +62,8 @@ export class KvPool {
 
   /** A store of at least `rows` rows. @throws ResourceExhaustedError where the bound leaves no room for it. */
   allocate(rows: number): Store {
-    const { layers, kvHeads, headDim, contextLength } = this.shape;
-    const capacity = Math.min(roundUp(rows), roundUp(contextLength));
+    const { layers, kvHeads, contextLength } = this.shape;
+    const capacity = Math.min(roundUp(rows), roundUp(contextLength + 1));
     const bytes = this.bytesOf(capacity);
     while (this.used + bytes > this.maxBytes) {
       if (!this.makeRoom()) {
@@ -58,13 +73,10 @@ export class KvPool {
       }
     }
     this.used += bytes;
-    const arrays = Array.from(
-      { length: 2 * layers },
-      () => new Float32Array(kvHeads * capacity * headDim),
-    );
-    const tensors = arrays.map(
-      (data) => new Tensor("float32", data, [1, kvHeads, capacity, headDim]),
-    );
+    const tensors = Array.from({ length: 2 * layers }, () =>
+      this.planes.map((plane) => planeTensor(plane, kvHeads, capacity)),
+    ).flat();
+    const arrays = tensors.map(({ data }) => data as PlaneArray);
     return { capacity, arrays, tensors, written: 0, owners: 1 };
   }
 
@@ -75,8 +87,12 @@ export class KvPool {
   }
 
   private bytesOf(capacity: number): number {
-    const { layers, kvHeads, headDim } = this.shape;
-    return 2 * layers * kvHeads * capacity * headDim * Float32Array.BYTES_PER_ELEMENT;
+    const { layers, kvHeads } = this.shape;
+    const rowBytes = this.planes.reduce(
+      (sum, { type, width }) => sum + width * arrayTypes[type].BYTES_PER_ELEMENT,
+      0,
+    );
+    return 2 * layers * kvHeads * capacity * rowBytes;
   }
 }
 

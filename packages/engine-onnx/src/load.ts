@@ -9,6 +9,7 @@ import {
   tokenizerFromGguf,
 } from "@veridraft/tokenization";
 import { decoderShape } from "./architectures.ts";
+import { type CacheType, cacheTypes } from "./cache-type.ts";
 import { convertedModel, defaultCacheFolder } from "./convert.ts";
 import { usableCpus } from "./cpus.ts";
 import { readGguf } from "./gguf.ts";
@@ -34,6 +35,8 @@ export interface LoadOptions {
    * Sequences that run together, 1 to 8: with 8, eight streams get three times the tokens of one, for a second session's memory. Default 1.
    */
   readonly streams?: number;
+  /** How keys and values are kept: "f16" takes half the memory of "f32", the default, "int8" not much more than a quarter. */
+  readonly cacheType?: CacheType;
   /** Most bytes of keys and values of all sequences; a forward that needs more is refused. Default 2 GiB. */
   readonly maxCacheBytes?: number;
   /**
@@ -73,6 +76,7 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
     spinning = usableCpus() === cpus().length,
     affinity,
     streams = 1,
+    cacheType = "f32",
     maxCacheBytes = 2 * 1024 ** 3,
     prefixCacheBytes = 128 * 1024 ** 2,
     cacheFolder = defaultCacheFolder(),
@@ -80,6 +84,11 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
   if (!weightFormats.includes(weights)) {
     throw new InvalidArgumentError(
       `loadModel: weights must be one of ${weightFormats.join(", ")}, got ${String(weights)}`,
+    );
+  }
+  if (!cacheTypes.includes(cacheType)) {
+    throw new InvalidArgumentError(
+      `loadModel: cacheType must be one of ${cacheTypes.join(", ")}, got ${String(cacheType)}`,
     );
   }
   if (weights === "f16") {
@@ -100,7 +109,7 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
   const tokenizer = tokenizerFromGguf(gguf.metadata);
   const chatTemplate = chatTemplateFromGguf(gguf.metadata);
   const name = String(gguf.metadata.get("general.name") ?? basename(path, ".gguf"));
-  const { solo, batch } = await convertedModel(gguf, shape, weights, cacheFolder);
+  const { solo, batch } = await convertedModel(gguf, shape, weights, cacheType, cacheFolder);
   const model = await OnnxModel.start({
     solo,
     batch: streams > 1 ? batch : null,
@@ -113,11 +122,12 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
     layers: shape.layers,
     kvHeads: shape.kvHeads,
     headDim: shape.headDim,
+    cacheType,
     vocabSize: shape.vocab,
     contextLength: shape.context,
   });
   try {
-    const conditions = { threads, spinning, streams };
+    const conditions = { threads, spinning, streams, cacheType };
     const found = await recalledSelfTest(model, dirname(solo), conditions);
     return { model, tokenizer, chatTemplate, name, weights, ...found };
   } catch (error) {

@@ -1,5 +1,6 @@
 /** What the caller's thread and the session's thread say to each other. Calls are answered in order of arrival, a sequence's casts are not answered. */
 import type { LogitRows, ProbsErrorCode } from "@veridraft/core-probs";
+import type { CacheType } from "./cache-type.ts";
 
 /** Starts the worker. */
 export interface WorkerOptions {
@@ -18,6 +19,7 @@ export interface WorkerOptions {
   readonly layers: number;
   readonly kvHeads: number;
   readonly headDim: number;
+  readonly cacheType: CacheType;
   readonly vocabSize: number;
   readonly contextLength: number;
 }

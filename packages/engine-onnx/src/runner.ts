@@ -1,6 +1,8 @@
 /** Runs rows of one sequence, or of several together, and hands each its logits and its new keys and values. */
 import { InferenceSession, Tensor } from "onnxruntime-node";
+import { type Plane, planesOf } from "./cache-type.ts";
 import type { KvCache } from "./kv-cache.ts";
+import { type PlaneArray, planeTensor } from "./kv-pool.ts";
 import type { WorkerOptions } from "./protocol.ts";
 
 /** ONNX Runtime takes other kernels for a single row; with two or more a row's result does not depend on their number. */
@@ -23,7 +25,7 @@ export interface Part {
 /** What a session needs to know of its model and machine. */
 export type SessionOptions = Pick<
   WorkerOptions,
-  "threads" | "spinning" | "affinity" | "layers" | "kvHeads" | "headDim" | "vocabSize"
+  "threads" | "spinning" | "affinity" | "layers" | "kvHeads" | "headDim" | "vocabSize" | "cacheType"
 >;
 
 /** A session over a graph of some attention slots. */
@@ -31,14 +33,17 @@ export class Runner {
   readonly slots: number;
   private readonly session: InferenceSession;
   private readonly options: SessionOptions;
-  private readonly noRows: Tensor;
+  private readonly planes: readonly Plane[];
+  /** By plane, for a slot of no sequence: a place for the row that stands there. */
+  private readonly noRows: readonly Tensor[];
 
   private constructor(session: InferenceSession, slots: number, options: SessionOptions) {
     this.session = session;
     this.slots = slots;
     this.options = options;
-    const { kvHeads, headDim } = options;
-    this.noRows = new Tensor("float32", new Float32Array(0), [1, kvHeads, 0, headDim]);
+    const { kvHeads, headDim, cacheType } = options;
+    this.planes = planesOf(cacheType, headDim);
+    this.noRows = this.planes.map((plane) => planeTensor(plane, kvHeads, 1));
   }
 
   /** Loads a graph. */
@@ -69,13 +74,14 @@ export class Runner {
    */
   async run(parts: readonly Part[]): Promise<Float32Array[]> {
     const rows = new Rows(parts, this.slots);
-    const { logits, new_kv: fresh } = await this.session.run(this.feeds(parts, rows));
+    const { logits, ...rest } = await this.session.run(this.feeds(parts, rows));
+    const fresh = this.planes.map(({ suffix }) => rest[`new_kv${suffix}`].data as PlaneArray);
     const stride = rows.ids.length;
     const { vocabSize } = this.options;
     let at = 0;
     const data = logits.data as Float32Array;
     return parts.map(({ cache, ids, past, wanted }, b) => {
-      cache.write(fresh.data as Float32Array, stride, rows.starts[b], ids.length, past);
+      cache.write(fresh, stride, rows.starts[b], ids.length, past);
       const from = at;
       at += wanted.length * vocabSize;
       // The usual case, a run of one, needs no copy.
@@ -121,8 +127,12 @@ export class Runner {
     feeds[`attn_bias.${b}`] = new Tensor("float32", bias, [1, 1, size, total]);
     if (this.slots > 1) feeds[`rows.${b}`] = integers(rows, [1, size]);
     for (let layer = 0; layer < this.options.layers; layer++) {
-      feeds[`past_k${layer}.${b}`] = part?.cache.tensors[2 * layer] ?? this.noRows;
-      feeds[`past_v${layer}.${b}`] = part?.cache.tensors[2 * layer + 1] ?? this.noRows;
+      for (const [p, { suffix }] of this.planes.entries()) {
+        const k = 2 * layer * this.planes.length + p;
+        const v = k + this.planes.length;
+        feeds[`past_k${layer}${suffix}.${b}`] = part?.cache.tensors[k] ?? this.noRows[p];
+        feeds[`past_v${layer}${suffix}.${b}`] = part?.cache.tensors[v] ?? this.noRows[p];
+      }
     }
   }
 }

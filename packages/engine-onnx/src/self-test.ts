@@ -8,6 +8,7 @@ import { createRequire } from "node:module";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { type Matrix, row } from "@veridraft/core-probs";
+import type { CacheType } from "./cache-type.ts";
 import type { OnnxModel, OnnxSequence } from "./model.ts";
 
 /** The outcome of {@link selfTest}. */
@@ -35,6 +36,7 @@ export interface Conditions {
   readonly spinning: boolean;
   /** Sequences that run together. */
   readonly streams: number;
+  readonly cacheType: CacheType;
 }
 
 /**

@@ -102,8 +102,9 @@ export async function smoothingOf(
 ): Promise<Smoothing> {
   const { vocab: vocabSize, context: contextLength } = shape;
   const threading = { threads: usableCpus(), spinning: false, affinity: undefined };
-  const runner = await Runner.load(path, 1, { ...shape, ...threading, vocabSize });
-  const cache = KvCache.open(new KvPool({ ...shape, contextLength }, 0, () => false));
+  const sizes = { ...shape, vocabSize, contextLength, cacheType: "f32" } as const;
+  const runner = await Runner.load(path, 1, { ...sizes, ...threading });
+  const cache = KvCache.open(new KvPool(sizes, 0, () => false));
   const ids = tokenizerFromGguf(gguf.metadata).encode(calibrationText);
   const size = Math.min(mostRows, contextLength);
   const largest = new Map<string, Float32Array>();

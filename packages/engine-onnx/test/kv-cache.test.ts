@@ -3,7 +3,7 @@ import { KvCache } from "../src/kv-cache.ts";
 import { KvPool } from "../src/kv-pool.ts";
 import { PrefixCache } from "../src/prefix-cache.ts";
 
-const shape = { layers: 1, kvHeads: 2, headDim: 4, contextLength: 1000 };
+const shape = { layers: 1, kvHeads: 2, headDim: 4, contextLength: 1000, cacheType: "f32" } as const;
 /** Keys and values of a row. */
 const rowBytes = 2 * 2 * 4 * 4;
 
@@ -13,7 +13,7 @@ function append(cache: KvCache, tokens: number[]): void {
   cache.reserve(at, at + tokens.length);
   const fresh = new Float32Array(4 * tokens.length * 4);
   fresh.forEach((_, i) => (fresh[i] = tokens[Math.floor(i / 4) % tokens.length]));
-  cache.write(fresh, tokens.length, 0, tokens.length, at);
+  cache.write([fresh], tokens.length, 0, tokens.length, at);
   cache.commit(tokens);
 }
 
@@ -62,7 +62,7 @@ describe("KvCache", () => {
     cache.reserve(1, 5);
     const tree = [2, 3, 4, 5];
     const fresh = new Float32Array(64).map((_, i) => tree[Math.floor(i / 4) % 4]);
-    cache.write(fresh, 4, 0, 4, 1);
+    cache.write([fresh], 4, 0, 4, 1);
     cache.commitPath([0, 2, 3], tree);
     expect(rowsOf(cache)).toEqual([1, 2, 4, 5]);
     expect(cache.tokens).toEqual([1, 2, 4, 5]);
