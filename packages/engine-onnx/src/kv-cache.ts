@@ -5,13 +5,15 @@
  * one takes a copy first, so that nobody's rows change under it.
  */
 import type { Tensor } from "onnxruntime-node";
-import type { KvPool, Store } from "./kv-pool.ts";
+import { type KvArray, kvArray, type KvPool, kvTensor, type Store } from "./kv-pool.ts";
+import type { FullCache } from "./sequence-cache.ts";
+import { dataOf } from "./session.ts";
 
 /** Rows by which a store grows at least. Attention copies a store whole: 100 rows to spare cost some 0.5 ms a forward, a growth once as much as one. */
 const growth = 64;
 
-/** The rows of one sequence. */
-export class KvCache {
+/** The rows of one sequence, in the memory of the CPU. */
+export class KvCache implements FullCache {
   /** Of the committed rows. */
   readonly tokens: number[];
   /** Whether every row is one of a causal run, so that another run with the same tokens gives the same row. */
@@ -73,17 +75,42 @@ export class KvCache {
     this.store.written = to;
   }
 
-  /** Writes rows [first, first + count) of fresh [2 * layers, kvHeads, stride, headDim] at row `at`, which is reserved, as yet uncommitted. */
-  write(fresh: Float32Array, stride: number, first: number, count: number, at: number): void {
+  /**
+   * Writes rows at row `at`, which is reserved, as yet uncommitted.
+   *
+   * @param fresh [2 * layers], each [kvHeads, stride, headDim], of which rows [first, first + count) are written.
+   */
+  write(fresh: readonly KvArray[], first: number, count: number, at: number): void {
     const { headDim, kvHeads } = this.pool.shape;
     const { arrays, capacity } = this.store;
     for (let kind = 0; kind < arrays.length; kind++) {
+      const stride = fresh[kind].length / kvHeads;
       for (let head = 0; head < kvHeads; head++) {
-        const from = ((kind * kvHeads + head) * stride + first) * headDim;
-        const rows = fresh.subarray(from, from + count * headDim);
+        const from = head * stride + first * headDim;
+        const rows = fresh[kind].subarray(from, from + count * headDim);
         arrays[kind].set(rows, (head * capacity + at) * headDim);
       }
     }
+  }
+
+  /** A copy of exactly the first `length` rows, as attention of plain operators reads all that it gets. */
+  past(length: number): readonly Tensor[] {
+    const { shape } = this.pool;
+    const { kvHeads, headDim } = shape;
+    const { arrays, capacity } = this.store;
+    return arrays.map((array) => {
+      const rows = kvArray(shape, length);
+      for (let head = 0; head < kvHeads; head++) {
+        const from = head * capacity * headDim;
+        rows.set(array.subarray(from, from + length * headDim), head * length * headDim);
+      }
+      return kvTensor(shape, rows);
+    });
+  }
+
+  keep(present: readonly Tensor[], at: number, count: number): void {
+    const fresh = present.map((tensor) => bitsOf(dataOf(tensor)));
+    this.write(fresh, at, count, at);
   }
 
   /** Commits written rows of these tokens. */
@@ -124,4 +151,11 @@ export class KvCache {
   dispose(): void {
     this.pool.release(this.store);
   }
+}
+
+/** Halves as their bits: newer versions of Node have an array type for them. */
+function bitsOf(data: Tensor["data"]): KvArray {
+  if (data instanceof Float32Array) return data;
+  const { buffer, byteOffset, length } = data as Uint16Array;
+  return new Uint16Array(buffer, byteOffset, length);
 }
