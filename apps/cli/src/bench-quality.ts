@@ -30,7 +30,7 @@ export const qualityOptions = z.strictObject({
   text: z.string().min(1).optional().describe("File with the text to measure on; needed."),
   weights: z
     .string()
-    .default(weightFormats.filter((format) => format !== "f32").join(","))
+    .default("int8,int8-64,row8")
     .transform((text) => text.split(","))
     .pipe(z.array(z.enum(weightFormats)))
     .describe("Formats of the weights, separated by commas."),

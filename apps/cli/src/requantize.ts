@@ -1,6 +1,6 @@
 /** Copies a GGUF file with its matrices in another type, to compare engines on the same weights. */
 import { open } from "node:fs/promises";
-import { dequantize, type Gguf, type GgufTensor } from "@veridraft/engine-onnx";
+import { dequantize, type Gguf, type GgufTensor, toHalf } from "@veridraft/engine-onnx";
 
 /** Types that can be written: blocks of 32 with one float16 scale. */
 const encoders = { Q8_0: encodeQ8, Q4_0: encodeQ4 } as const;
@@ -108,18 +108,4 @@ function encodeQ4(values: Float32Array): Buffer {
       bytes[block * 18 + 2 + i] = quantized[i] | (quantized[i + 16] << 4);
   }
   return bytes;
-}
-
-const float = new Float32Array(1);
-const bits = new Uint32Array(float.buffer);
-
-/** The nearest float16, ties away from zero; a scale is far from its largest value. */
-function toHalf(value: number): number {
-  float[0] = value;
-  const sign = (bits[0] >>> 16) & 0x8000;
-  const exponent = ((bits[0] >>> 23) & 0xff) - 112;
-  const mantissa = (bits[0] & 0x7f_ffff) | 0x80_0000;
-  if (exponent < -10) return sign;
-  if (exponent <= 0) return sign | (((mantissa >> (13 - exponent)) + 1) >> 1);
-  return sign | ((exponent << 10) + (((mantissa & 0x7f_ffff) + 0x1000) >> 13));
 }

@@ -25,12 +25,16 @@ import {
 } from "./architectures.ts";
 import { dequantize } from "./dequantize.ts";
 import { type Gguf, type GgufTensor } from "./gguf.ts";
-import { batchSlots, buildDecoder, ropeTables, rotaryTables } from "./decoder.ts";
+import { buildDecoder, ropeTables, rotaryTables } from "./decoder.ts";
+import { batchSlots, deltaLayout } from "./delta-layout.ts";
+import type { OpenLayout } from "./layout.ts";
 import type { ExternalTensor } from "./onnx.ts";
+import { presentLayout } from "./present-layout.ts";
 import type { Smoothing } from "./smooth-quant.ts";
 import {
   type AddTensor,
   type FileMatrix,
+  floatsAs,
   type Format,
   formatOf,
   formats,
@@ -39,10 +43,11 @@ import {
 import { type Blocks, blockSize, quantizeBlocks, repackQ4, repackQ8 } from "./quantize.ts";
 
 /** Part of the key: raise it when the graph or the weight layout changes. */
-const engineVersion = 3;
-/** Files of an entry: the graph for one sequence, that for several, and the weights of both. */
+const engineVersion = 4;
+/** Files of an entry: the graphs for one sequence, for several, and for a device, and the weights of all. */
 const soloFile = "solo.onnx";
 const batchFile = "batch.onnx";
+const presentFile = "present.onnx";
 const dataFile = "weights.bin";
 const doneFile = "done.json";
 const alignment = 4096;
@@ -61,10 +66,14 @@ async function hashOf(path: string): Promise<string> {
   return hash.digest("hex");
 }
 
-/** A converted model: one file for runs of a single sequence, one for runs of several; they share their weights. */
+/** A converted model: graphs that share their weights. */
 export interface ConvertedModel {
+  /** Of the delta layout, for runs of a single sequence. */
   readonly solo: string;
+  /** The same, for runs of several. */
   readonly batch: string;
+  /** Of the present layout, for a device. */
+  readonly present: string;
 }
 
 /** The converted model of a GGUF file; converts it where the cache has no whole entry. */
@@ -75,7 +84,11 @@ export async function convertedModel(
   cacheFolder: string,
 ): Promise<ConvertedModel> {
   const entry = join(cacheFolder, `${await hashOf(gguf.path)}-${format}-v${engineVersion}`);
-  const converted = { solo: join(entry, soloFile), batch: join(entry, batchFile) };
+  const converted = {
+    solo: join(entry, soloFile),
+    batch: join(entry, batchFile),
+    present: join(entry, presentFile),
+  };
   if (await isWhole(entry)) return converted;
   const work = `${entry}.${randomUUID()}.part`;
   await mkdir(work, { recursive: true });
@@ -101,7 +114,7 @@ async function isWhole(entry: string): Promise<boolean> {
       string,
       number
     >;
-    for (const file of [soloFile, batchFile, dataFile]) {
+    for (const file of [soloFile, batchFile, presentFile, dataFile]) {
       if ((await stat(join(entry, file))).size !== sizes[file]) return false;
     }
     return true;
@@ -116,28 +129,51 @@ async function convert(
   format: Format,
   folder: string,
 ): Promise<void> {
-  if (!format.smooth) return write(gguf, shape, format, folder);
-  // Only here does the caller's thread need ONNX Runtime.
-  const { measuring, smoothingOf } = await import("./smooth-quant.ts");
-  const measured = join(folder, "measured");
-  await mkdir(measured);
-  await write(gguf, shape, measuring, measured);
-  const factors = await smoothingOf(gguf, shape, join(measured, soloFile));
-  await rm(measured, { recursive: true });
-  return write(gguf, shape, format, folder, factors);
+  const graphs = {
+    [soloFile]: deltaLayout(1),
+    [batchFile]: deltaLayout(batchSlots),
+    [presentFile]: presentLayout,
+  };
+  const smoothing = format.smooth
+    ? await measure(gguf, shape, join(folder, "measured"))
+    : undefined;
+  const sizes = await writeModel(gguf, shape, format, { folder, dataFile, graphs }, smoothing);
+  await writeFile(join(folder, doneFile), JSON.stringify(sizes));
 }
 
-async function write(
+/** Finds the factors of smoothing with a model of its own in `folder`. */
+async function measure(gguf: Gguf, shape: DecoderShape, folder: string): Promise<Smoothing> {
+  // Only here does the caller's thread need ONNX Runtime.
+  const { measuring, smoothingOf } = await import("./smooth-quant.ts");
+  await mkdir(folder);
+  const graphs = { [soloFile]: deltaLayout(1) };
+  await writeModel(gguf, shape, measuring, { folder, dataFile, graphs });
+  const factors = await smoothingOf(gguf, shape, join(folder, soloFile));
+  await rm(folder, { recursive: true });
+  return factors;
+}
+
+/** Files of a model: graphs by name, and one for the weights of all. */
+export interface ModelFiles {
+  readonly folder: string;
+  readonly dataFile: string;
+  readonly graphs: Readonly<Record<string, OpenLayout>>;
+}
+
+/** Writes a model in a format. @returns Bytes by file. */
+export async function writeModel(
   gguf: Gguf,
   shape: DecoderShape,
   format: Format,
-  folder: string,
+  { folder, dataFile: data, graphs }: ModelFiles,
   smoothing?: Smoothing,
-): Promise<void> {
+): Promise<Record<string, number>> {
   const source = await open(gguf.path);
-  const target = await open(join(folder, dataFile), "w");
+  const target = await open(join(folder, data), "w");
   try {
     const writer = new DataWriter(target);
+    const addFloats = (name: string, dims: readonly number[], values: Float32Array) =>
+      writer.add(name, format.float, dims, floatsAs(format.float, values));
     for (const [name, parts] of linearsOf(gguf, shape)) {
       const matrix = matrixOf(source, parts);
       await formatOf(format, name).encode(
@@ -148,27 +184,24 @@ async function write(
     }
     for (const [name, { dims, parts }] of vectorsOf(gguf, shape)) {
       const values = await stackedFloats(source, parts);
-      await writer.add(name, "float32", dims, smoothing?.norm(name, values) ?? values);
+      await addFloats(name, dims, smoothing?.norm(name, values) ?? values);
     }
     for (const rope of ropesOf(shape)) {
       const factors = rope.factors && (await readFloats(source, rope.factors));
       const { cos, sin } = rotaryTables(rope, shape, factors);
       const names = ropeTables(rope);
       const dims = [shape.context, shape.headDim / 2];
-      await writer.add(names.cos, "float32", dims, cos);
-      await writer.add(names.sin, "float32", dims, sin);
+      await addFloats(names.cos, dims, cos);
+      await addFloats(names.sin, dims, sin);
     }
-    const sizes: Record<string, number> = { [dataFile]: writer.length };
-    for (const [file, slots] of [
-      [soloFile, 1],
-      [batchFile, batchSlots],
-    ] as const) {
-      const graph = buildDecoder(shape, format, writer.tensors, dataFile, slots);
+    const sizes: Record<string, number> = { [data]: writer.length };
+    for (const [file, layout] of Object.entries(graphs)) {
+      const graph = buildDecoder(shape, format, writer.tensors, data, layout);
       await writeFile(join(folder, file), graph);
       sizes[file] = graph.length;
     }
     await target.sync();
-    await writeFile(join(folder, doneFile), JSON.stringify(sizes));
+    return sizes;
   } finally {
     await source.close();
     await target.close();

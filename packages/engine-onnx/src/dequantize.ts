@@ -4,21 +4,7 @@
  */
 import { UnsupportedError } from "@veridraft/core-probs";
 import type { GgufType } from "./gguf.ts";
-
-const halves = new Float32Array(65536);
-for (let bits = 0; bits < 65536; bits++) {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 0) halves[bits] = sign * fraction * 2 ** -24;
-  else if (exponent === 31) halves[bits] = fraction ? NaN : sign * Infinity;
-  else halves[bits] = sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
-/** Reads an IEEE half at `at`. */
-export function readHalf(bytes: Uint8Array, at: number): number {
-  return halves[bytes[at] | (bytes[at + 1] << 8)];
-}
+import { readHalf } from "./half.ts";
 
 /** The tensor types that {@link dequantize} reads. */
 export const readableTypes: readonly GgufType[] = [

@@ -5,8 +5,8 @@
  */
 import { UnsupportedError } from "@veridraft/core-probs";
 import { type InferenceSession, Tensor } from "onnxruntime-node";
-import { readHalf } from "./dequantize.ts";
 import { type FullGraph, layerName } from "./full-graph.ts";
+import { readHalf } from "./half.ts";
 import { fewestRows, integers, type Part, type Runner } from "./runner.ts";
 import type { FullCache } from "./sequence-cache.ts";
 import { createSession, dataOf, type SessionOptions } from "./session.ts";

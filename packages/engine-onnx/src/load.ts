@@ -8,11 +8,11 @@ import type { Tokenizer } from "@veridraft/tokenization";
 import { decoderShape } from "./architectures.ts";
 import { convertedModel, defaultCacheFolder } from "./convert.ts";
 import { usableCpus } from "./cpus.ts";
-import { batchSlots } from "./decoder.ts";
+import { batchSlots } from "./delta-layout.ts";
 import type { FullGraph } from "./full-graph.ts";
 import type { Gguf } from "./gguf.ts";
 import { OnnxModel } from "./model.ts";
-import { type ModelFiles, readModelFiles } from "./model-files.ts";
+import { type ModelSource, readModelSource } from "./model-source.ts";
 import type { DeltaGraph } from "./protocol.ts";
 import { recalledSelfTest, type SelfTest } from "./self-test.ts";
 import { type Device, devices } from "./session.ts";
@@ -50,15 +50,15 @@ export interface LoadOptions {
 }
 
 /** A running model and what was found out about it. */
-export interface LoadedModel extends SelfTest, Omit<ModelFiles, "network" | "contextLength"> {
+export interface LoadedModel extends SelfTest, Omit<ModelSource, "network" | "contextLength"> {
   readonly model: OnnxModel;
   /** "onnx" for those of an ONNX graph. */
   readonly weights: WeightFormat | "onnx";
 }
 
-/** Reads just the tokenizer of a model. @throws ModelFileError, UnsupportedError as {@link readModelFiles}. */
+/** Reads just the tokenizer of a model. @throws ModelFileError, UnsupportedError as {@link readModelSource}. */
 export async function loadTokenizer(path: string): Promise<Tokenizer> {
-  return (await readModelFiles(path)).tokenizer;
+  return (await readModelSource(path)).tokenizer;
 }
 
 /**
@@ -91,7 +91,7 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
       `loadModel: streams must be an integer in [1, ${batchSlots}], got ${streams}`,
     );
   }
-  const { network, contextLength, ...about } = await readModelFiles(path);
+  const { network, contextLength, ...about } = await readModelSource(path);
   const { graph, weights, folder } =
     "gguf" in network
       ? await convert(network.gguf, streams, cacheFolder, options)

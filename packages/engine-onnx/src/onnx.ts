@@ -5,8 +5,18 @@
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
 
 /** Element types by their ONNX number. */
-export const elementTypes = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7 } as const;
+export const elementTypes = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  int32: 6,
+  int64: 7,
+  float16: 10,
+} as const;
 export type ElementType = keyof typeof elementTypes;
+
+/** Values of a small tensor; a Uint16Array holds halves. */
+export type ConstantValues = BigInt64Array | Float32Array | Uint16Array | Uint8Array;
 
 /** A number is a fixed dimension, a string a named one. */
 export type Dimensions = readonly (number | string)[];
@@ -50,12 +60,13 @@ export class GraphBuilder {
   }
 
   /** A small tensor inside the model file. */
-  constant(
-    name: string,
-    values: BigInt64Array | Float32Array | Uint8Array,
-    dims: readonly number[],
-  ): string {
-    const types = { BigInt64Array: "int64", Float32Array: "float32", Uint8Array: "uint8" } as const;
+  constant(name: string, values: ConstantValues, dims: readonly number[]): string {
+    const types = {
+      BigInt64Array: "int64",
+      Float32Array: "float32",
+      Uint16Array: "float16",
+      Uint8Array: "uint8",
+    } as const;
     const tensor = this.tensor(name, types[values[Symbol.toStringTag]], dims);
     tensor
       .uint32(tag(9))

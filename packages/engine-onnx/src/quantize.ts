@@ -2,7 +2,7 @@
  * 8-bit weights, symmetric, so that no zero points of them are read at run time: blocks along the input dimension for ONNX Runtime's MatMulNBits and
  * GatherBlockQuantized, uint8 with zero point 128 and one float32 scale a block; and whole outputs for MatMulIntegerToFloat, int8 with one scale each.
  */
-import { readHalf } from "./dequantize.ts";
+import { readHalf } from "./half.ts";
 
 /** Rows of 8-bit blocks. */
 export interface Blocks {

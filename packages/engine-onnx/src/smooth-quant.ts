@@ -43,6 +43,7 @@ export const measuring: Format = {
     },
   },
   table: float32,
+  float: "float32",
 };
 
 /** The factors of a model: which inputs take them, and whose outputs make up for it. */

@@ -1,9 +1,13 @@
 /** How the weights of a graph are stored and multiplied, by format. */
-import type { ElementType, ExternalTensor, GraphBuilder } from "./onnx.ts";
+import { toHalves } from "./half.ts";
+import type { ConstantValues, ElementType, ExternalTensor, GraphBuilder } from "./onnx.ts";
 import { type Blocks, blockSize, quantizeBlocks, quantizeOutputs } from "./quantize.ts";
 
-/** Formats of a model: 8-bit blocks of 32 or of 64, 8-bit rows of weights and of activations, or float32 as the reference. */
-export const weightFormats = ["int8", "int8-64", "row8", "f32"] as const;
+/**
+ * Formats of a model: 8-bit blocks of 32 or of 64, 8-bit rows of weights and of activations, float32 as the reference, or float16 throughout for a GPU.
+ * On a CPU, ONNX Runtime computes float16 in float32 between casts: that of float32 with less precision, and no faster.
+ */
+export const weightFormats = ["int8", "int8-64", "row8", "f32", "f16"] as const;
 export type WeightFormat = (typeof weightFormats)[number];
 
 /** A matrix [rows, cols] of a model file; rows are outputs. */
@@ -20,7 +24,7 @@ export type AddTensor = (
   name: string,
   type: ElementType,
   dims: readonly number[],
-  data: Uint8Array | Int8Array | Float32Array,
+  data: Uint8Array | Int8Array | Uint16Array | Float32Array,
 ) => Promise<void>;
 
 /** A linear layer: output [S, N] of x [S, K]. */
@@ -51,19 +55,35 @@ export interface Format {
   readonly table: TableFormat;
   /** Whether activations are rounded as coarsely as weights, so that channels that stand out need smoothing. */
   readonly smooth?: boolean;
+  /** Activations, keys, values, vectors and rotary tables; logits are float32. */
+  readonly float: FloatType;
 }
 
-export const float32: TableFormat = {
-  async encode(name, matrix, add) {
-    await add(name, "float32", [matrix.rows, matrix.cols], await matrix.floats());
-  },
-  linear(weights, { name, x, output }) {
-    return weights.graph.node("Gemm", [x, weights.declare(name)], output, { transB: 1 });
-  },
-  embed(weights, ids) {
-    return weights.graph.node("Gather", [weights.declare("embedding"), ids], "embedded");
-  },
-};
+export type FloatType = "float32" | "float16";
+
+/** Numbers as tensors of a type hold them. */
+export function floatsAs(type: FloatType, values: Float32Array): Float32Array | Uint16Array {
+  return type === "float16" ? toHalves(values) : values;
+}
+
+/** Matrices of floats as they are. */
+function plain(type: FloatType): TableFormat {
+  return {
+    async encode(name, matrix, add) {
+      const values = floatsAs(type, await matrix.floats());
+      await add(name, type, [matrix.rows, matrix.cols], values);
+    },
+    linear(weights, { name, x, output }) {
+      return weights.graph.node("Gemm", [x, weights.declare(name)], output, { transB: 1 });
+    },
+    embed(weights, ids) {
+      return weights.graph.node("Gather", [weights.declare("embedding"), ids], "embedded");
+    },
+  };
+}
+
+export const float32 = plain("float32");
+const float16 = plain("float16");
 
 /** 8-bit blocks along the inputs; of 32 where those are no multiple of `size`. */
 function blocksOf(size: number): LinearFormat {
@@ -141,10 +161,11 @@ const rows8: LinearFormat = {
 };
 
 export const formats: Readonly<Record<WeightFormat, Format>> = {
-  int8: { layers: blocks, table: blocks },
-  "int8-64": { layers: blocksOf(64), table: blocks },
-  row8: { layers: rows8, table: blocks, smooth: true },
-  f32: { layers: float32, table: float32 },
+  int8: { layers: blocks, table: blocks, float: "float32" },
+  "int8-64": { layers: blocksOf(64), table: blocks, float: "float32" },
+  row8: { layers: rows8, table: blocks, float: "float32", smooth: true },
+  f32: { layers: float32, table: float32, float: "float32" },
+  f16: { layers: float16, table: float16, float: "float16" },
 };
 
 /** The format of a matrix by its graph name. */
@@ -159,11 +180,16 @@ export class Weights {
   private readonly tensors: ReadonlyMap<string, ExternalTensor>;
   private readonly declared = new Set<string>();
 
-  /** @param tensors By name, as `encode` of the format stored them; normalizations float32. */
+  /** @param tensors By name, as `encode` of the format stored them; vectors in its float type. */
   constructor(graph: GraphBuilder, format: Format, tensors: ReadonlyMap<string, ExternalTensor>) {
     this.graph = graph;
     this.format = format;
     this.tensors = tensors;
+  }
+
+  /** The type of activations, keys and values. */
+  get float(): FloatType {
+    return this.format.float;
   }
 
   /** y [S, N] of x [S, K]. */
@@ -176,11 +202,6 @@ export class Weights {
     return this.format.table.embed(this, ids);
   }
 
-  /** A vector in float32 whatever the format. */
-  norm(name: string): string {
-    return this.declare(name);
-  }
-
   /** A stored tensor, by default under its own name and in its own shape. */
   declare(tensor: string, name = tensor, dims?: readonly number[]): string {
     return this.once(name, () => {
@@ -190,12 +211,23 @@ export class Weights {
   }
 
   /** A small tensor that several layers share. */
-  constant(
-    name: string,
-    values: BigInt64Array | Float32Array | Uint8Array,
-    dims: readonly number[],
-  ): string {
+  constant(name: string, values: ConstantValues, dims: readonly number[]): string {
     return this.once(name, () => this.graph.constant(name, values, dims));
+  }
+
+  /** Numbers in the type of activations. */
+  floats(name: string, values: Float32Array, dims: readonly number[]): string {
+    return this.constant(name, floatsAs(this.float, values), dims);
+  }
+
+  /** A vector of int64. */
+  integers(name: string, ...values: number[]): string {
+    return this.constant(name, BigInt64Array.from(values, BigInt), [values.length]);
+  }
+
+  /** A scalar of int64. */
+  integer(name: string, value: number): string {
+    return this.constant(name, BigInt64Array.of(BigInt(value)), []);
   }
 
   /** What several layers share, made when the first of them needs it. */

@@ -15,7 +15,7 @@ import { isOnnx, readOnnxFolder } from "./onnx-folder.ts";
 export type Network = { readonly gguf: Gguf } | { readonly graph: FullGraph };
 
 /** A model, without its weights. */
-export interface ModelFiles {
+export interface ModelSource {
   /** The name in the file, or the file's or folder's name. */
   readonly name: string;
   readonly network: Network;
@@ -30,7 +30,7 @@ export interface ModelFiles {
  *
  * @throws ModelFileError for files that cannot be read; UnsupportedError for a tokenizer or an ONNX graph that the engine lacks.
  */
-export async function readModelFiles(path: string): Promise<ModelFiles> {
+export async function readModelSource(path: string): Promise<ModelSource> {
   if (isOnnx(path)) {
     const { graph, ...rest } = readOnnxFolder(path);
     return { ...rest, network: { graph } };
@@ -40,7 +40,7 @@ export async function readModelFiles(path: string): Promise<ModelFiles> {
   const contextKey = `${String(metadata.get("general.architecture"))}.context_length`;
   const contextLength = metadata.get(contextKey);
   if (typeof contextLength !== "number") {
-    throw new ModelFileError(`readModelFiles: ${path} has no ${contextKey}`);
+    throw new ModelFileError(`readModelSource: ${path} has no ${contextKey}`);
   }
   return {
     name: String(metadata.get("general.name") ?? basename(path, ".gguf")),
