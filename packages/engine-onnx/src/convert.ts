@@ -30,6 +30,7 @@ import { buildDecoder, ropeTables, rotaryTables } from "./decoder.ts";
 import { batchSlots, deltaLayout } from "./delta-layout.ts";
 import type { OpenLayout } from "./layout.ts";
 import type { ExternalTensor } from "./onnx.ts";
+import { presentLayout } from "./present-layout.ts";
 import type { Smoothing } from "./smooth-quant.ts";
 import {
   type AddTensor,
@@ -43,10 +44,14 @@ import {
 import { type Blocks, blockSize, quantizeBlocks, repackQ4, repackQ8 } from "./quantize.ts";
 
 /** Part of the key: raise it when the graph or the weight layout changes. */
-const engineVersion = 4;
-/** Files of an entry: for each cache type the graph for one sequence and that for several, and the weights of all. */
+const engineVersion = 5;
+/**
+ * Files of an entry: for each cache type the graph for one sequence and that for several, the graph for a device, and the weights of all. Halves are for
+ * a device only.
+ */
 const soloFile = (cacheType: CacheType): string => `solo-${cacheType}.onnx`;
 const batchFile = (cacheType: CacheType): string => `batch-${cacheType}.onnx`;
+const presentFile = "present.onnx";
 const dataFile = "weights.bin";
 const doneFile = "done.json";
 const alignment = 4096;
@@ -65,10 +70,14 @@ async function hashOf(path: string): Promise<string> {
   return hash.digest("hex");
 }
 
-/** A converted model: one file for runs of a single sequence, one for runs of several; they share their weights. */
+/** A converted model: graphs that share their weights. */
 export interface ConvertedModel {
+  /** Of the delta layout, for runs of a single sequence. */
   readonly solo: string;
+  /** The same, for runs of several. */
   readonly batch: string;
+  /** Of the present layout, for a device. */
+  readonly present: string;
 }
 
 /** The converted model of a GGUF file; converts it where the cache has no whole entry. */
@@ -83,6 +92,7 @@ export async function convertedModel(
   const converted = {
     solo: join(entry, soloFile(cacheType)),
     batch: join(entry, batchFile(cacheType)),
+    present: join(entry, presentFile),
   };
   if (await isWhole(entry)) return converted;
   const work = `${entry}.${randomUUID()}.part`;
@@ -124,12 +134,14 @@ async function convert(
   format: Format,
   folder: string,
 ): Promise<void> {
-  const graphs = Object.fromEntries(
-    cacheTypes.flatMap((cacheType) => [
+  const onCpu = format.float === "float32" ? cacheTypes : [];
+  const graphs = Object.fromEntries([
+    [presentFile, presentLayout],
+    ...onCpu.flatMap((cacheType) => [
       [soloFile(cacheType), deltaLayout(1, cacheType)],
       [batchFile(cacheType), deltaLayout(batchSlots, cacheType)],
     ]),
-  );
+  ]);
   const smoothing = format.smooth
     ? await measure(gguf, shape, join(folder, "measured"))
     : undefined;

@@ -6,8 +6,11 @@ export { type Gguf, type GgufTensor, type GgufType, type GgufValue, readGguf } f
 export { toHalf } from "./half.ts";
 export { decoderShape } from "./architectures.ts";
 export { type ExportFormat, exportModel } from "./export.ts";
+export { type FullGraph } from "./full-graph.ts";
 export { type LoadedModel, loadModel, type LoadOptions, loadTokenizer } from "./load.ts";
+export { type ModelSource, type Network, readModelSource } from "./model-source.ts";
 export { type OnnxForwardOptions, OnnxModel, OnnxSequence } from "./model.ts";
 export type { EngineStatistics } from "./protocol.ts";
+export { type Device, devices } from "./session.ts";
 export type { SelfTest } from "./self-test.ts";
 export { type WeightFormat, weightFormats } from "./weights.ts";

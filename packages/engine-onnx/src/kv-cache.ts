@@ -5,13 +5,15 @@
  * one takes a copy first, so that nobody's rows change under it.
  */
 import type { Tensor } from "onnxruntime-node";
-import type { KvPool, PlaneArray, Store } from "./kv-pool.ts";
+import { type KvArray, type KvPool, kvTensors, type Store } from "./kv-pool.ts";
+import type { FullCache } from "./sequence-cache.ts";
+import { dataOf } from "./session.ts";
 
 /** Rows by which a store grows at least. Attention copies a store whole: 100 rows to spare cost some 0.5 ms a forward, a growth once as much as one. */
 const growth = 64;
 
-/** The rows of one sequence. */
-export class KvCache {
+/** The rows of one sequence, in the memory of the CPU. */
+export class KvCache implements FullCache {
   /** Of the committed rows. */
   readonly tokens: number[];
   /** Whether every row is one of a causal run, so that another run with the same tokens gives the same row. */
@@ -65,8 +67,8 @@ export class KvCache {
         const width = this.width(i);
         for (let head = 0; head < pool.shape.kvHeads; head++) {
           const start = head * store.capacity * width;
-          const rows = array.subarray(start, start + from * width);
-          copy.arrays[i].set(rows, head * copy.capacity * width);
+          const kept = array.subarray(start, start + from * width);
+          copy.arrays[i].set(kept, head * copy.capacity * width);
         }
       });
       pool.release(store);
@@ -76,28 +78,43 @@ export class KvCache {
   }
 
   /**
-   * Writes rows [first, first + count) at row `at`, which is reserved, as yet uncommitted.
+   * Writes rows at row `at`, which is reserved, as yet uncommitted.
    *
-   * @param fresh By plane [2 * layers, kvHeads, stride, width].
+   * @param fresh As `tensors`, each [kvHeads, stride, width], of which rows [first, first + count) are written.
    */
-  write(
-    fresh: readonly PlaneArray[],
-    stride: number,
-    first: number,
-    count: number,
-    at: number,
-  ): void {
+  write(fresh: readonly KvArray[], first: number, count: number, at: number): void {
     const { kvHeads } = this.pool.shape;
     const { arrays, capacity } = this.store;
     arrays.forEach((array, i) => {
       const width = this.width(i);
-      const source = fresh[i % fresh.length];
-      const kind = Math.floor(i / fresh.length);
+      const stride = fresh[i].length / kvHeads;
       for (let head = 0; head < kvHeads; head++) {
-        const from = ((kind * kvHeads + head) * stride + first) * width;
-        array.set(source.subarray(from, from + count * width), (head * capacity + at) * width);
+        const from = head * stride + first * width;
+        const rows = fresh[i].subarray(from, from + count * width);
+        array.set(rows, (head * capacity + at) * width);
       }
     });
+  }
+
+  /** A copy of exactly the first `length` rows, as attention of plain operators reads all that it gets. */
+  past(length: number): readonly Tensor[] {
+    const { shape } = this.pool;
+    const { arrays, capacity } = this.store;
+    const copies = kvTensors(shape, length);
+    arrays.forEach((array, i) => {
+      const width = this.width(i);
+      for (let head = 0; head < shape.kvHeads; head++) {
+        const from = head * capacity * width;
+        const rows = array.subarray(from, from + length * width);
+        (copies[i].data as KvArray).set(rows, head * length * width);
+      }
+    });
+    return copies;
+  }
+
+  keep(present: readonly Tensor[], at: number, count: number): void {
+    const fresh = present.map((tensor) => bitsOf(dataOf(tensor)));
+    this.write(fresh, at, count, at);
   }
 
   /** Commits written rows of these tokens. */
@@ -145,4 +162,11 @@ export class KvCache {
     const { planes } = this.pool;
     return planes[i % planes.length].width;
   }
+}
+
+/** Halves as their bits: newer versions of Node have an array type for them. */
+function bitsOf(data: Tensor["data"]): KvArray {
+  if (data instanceof Float32Array) return data;
+  const { buffer, byteOffset, length } = data as Uint16Array;
+  return new Uint16Array(buffer, byteOffset, length);
 }

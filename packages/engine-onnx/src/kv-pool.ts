@@ -1,6 +1,6 @@
 /** The memory of key and value rows, in stores that sequences share, up to a bound. */
-import { ResourceExhaustedError } from "@veridraft/core-probs";
 import { Tensor } from "onnxruntime-node";
+import type { ByteBudget } from "./byte-budget.ts";
 import { type CacheType, type Plane, planesOf } from "./cache-type.ts";
 
 /** The sizes of a cache row. */
@@ -8,27 +8,47 @@ export interface KvShape {
   readonly layers: number;
   readonly kvHeads: number;
   readonly headDim: number;
+  readonly cacheType: CacheType;
   /** Most rows. */
   readonly contextLength: number;
-  readonly cacheType: CacheType;
 }
 
-/** Numbers of a plane; a Uint16Array holds halves. */
-export type PlaneArray = Float32Array | Uint16Array | Int8Array;
+/** Numbers of a plane; halves as their bits. */
+export type KvArray = Float32Array | Uint16Array | Int8Array;
 
 const arrayTypes = { float32: Float32Array, float16: Uint16Array, int8: Int8Array } as const;
 
-/** A plane of zeros [1, kvHeads, capacity, width]. */
-export function planeTensor({ type, width }: Plane, kvHeads: number, capacity: number): Tensor {
-  const data = new arrayTypes[type](kvHeads * capacity * width);
-  return new Tensor(type, data, [1, kvHeads, capacity, width]);
+/** Bytes of that many rows. */
+export function bytesOfRows(shape: KvShape, rows: number): number {
+  const { layers, kvHeads, cacheType, headDim } = shape;
+  const bytes = planesOf(cacheType, headDim).map(
+    ({ type, width }) => width * arrayTypes[type].BYTES_PER_ELEMENT,
+  );
+  return 2 * layers * kvHeads * rows * bytes.reduce((sum, each) => sum + each);
+}
+
+/** A plane of zeros [1, kvHeads, rows, width]. */
+export function kvTensor({ type, width }: Plane, kvHeads: number, rows: number): Tensor {
+  const data = new arrayTypes[type](kvHeads * rows * width);
+  return new Tensor(type, data, [1, kvHeads, rows, width]);
+}
+
+/** Rows of zeros: the planes of keys and of values by layer. */
+export function kvTensors(
+  { layers, kvHeads, cacheType, headDim }: KvShape,
+  rows: number,
+): Tensor[] {
+  const planes = planesOf(cacheType, headDim);
+  return Array.from({ length: 2 * layers }, () =>
+    planes.map((plane) => kvTensor(plane, kvHeads, rows)),
+  ).flat();
 }
 
 /** Rows that one or more sequences share. */
 export interface Store {
   readonly capacity: number;
   /** Planes of keys and of values by layer, each [kvHeads, capacity, width]. */
-  readonly arrays: readonly PlaneArray[];
+  readonly arrays: readonly KvArray[];
   /** The same memory as the session's inputs. */
   readonly tensors: readonly Tensor[];
   /** Rows written so far by the sequence that is furthest. */
@@ -40,59 +60,30 @@ export interface Store {
 export class KvPool {
   readonly shape: KvShape;
   readonly planes: readonly Plane[];
-  private readonly maxBytes: number;
-  private readonly makeRoom: () => boolean;
-  private used = 0;
+  private readonly budget: ByteBudget;
 
-  /**
-   * @param maxBytes Most bytes of all stores.
-   * @param makeRoom Gives something up where they are all in use; false where there is nothing left to give up.
-   */
-  constructor(shape: KvShape, maxBytes: number, makeRoom: () => boolean) {
+  constructor(shape: KvShape, budget: ByteBudget) {
     this.shape = shape;
     this.planes = planesOf(shape.cacheType, shape.headDim);
-    this.maxBytes = maxBytes;
-    this.makeRoom = makeRoom;
+    this.budget = budget;
   }
 
-  /** Bytes of the stores that somebody holds. */
-  get bytes(): number {
-    return this.used;
-  }
-
-  /** A store of at least `rows` rows. @throws ResourceExhaustedError where the bound leaves no room for it. */
+  /** A store of at least `rows` rows. @throws ResourceExhaustedError where the budget leaves no room for it. */
   allocate(rows: number): Store {
-    const { layers, kvHeads, contextLength } = this.shape;
-    const capacity = Math.min(roundUp(rows), roundUp(contextLength + 1));
-    const bytes = this.bytesOf(capacity);
-    while (this.used + bytes > this.maxBytes) {
-      if (!this.makeRoom()) {
-        throw new ResourceExhaustedError(
-          `engine: ${bytes} bytes of keys and values beside ${this.used} in use are more than the bound of ${this.maxBytes}; end sequences or raise maxCacheBytes`,
-        );
-      }
-    }
-    this.used += bytes;
-    const tensors = Array.from({ length: 2 * layers }, () =>
-      this.planes.map((plane) => planeTensor(plane, kvHeads, capacity)),
-    ).flat();
-    const arrays = tensors.map(({ data }) => data as PlaneArray);
+    const { shape, budget } = this;
+    const capacity = Math.min(roundUp(rows), roundUp(shape.contextLength + 1));
+    const bytes = bytesOfRows(shape, capacity);
+    budget.makeRoom(bytes);
+    budget.take(bytes);
+    const tensors = kvTensors(shape, capacity);
+    const arrays = tensors.map(({ data }) => data as KvArray);
     return { capacity, arrays, tensors, written: 0, owners: 1 };
   }
 
   /** An owner lets go of a store. */
   release(store: Store): void {
     store.owners--;
-    if (store.owners === 0) this.used -= this.bytesOf(store.capacity);
-  }
-
-  private bytesOf(capacity: number): number {
-    const { layers, kvHeads } = this.shape;
-    const rowBytes = this.planes.reduce(
-      (sum, { type, width }) => sum + width * arrayTypes[type].BYTES_PER_ELEMENT,
-      0,
-    );
-    return 2 * layers * kvHeads * capacity * rowBytes;
+    if (store.owners === 0) this.budget.give(bytesOfRows(this.shape, store.capacity));
   }
 }
 

@@ -1,27 +1,30 @@
 /** Opens model files. */
+import { createHash } from "node:crypto";
+import { mkdir, stat } from "node:fs/promises";
 import { cpus } from "node:os";
-import { basename, dirname } from "node:path";
-import { InvalidArgumentError } from "@veridraft/core-probs";
-import {
-  type ChatTemplate,
-  chatTemplateFromGguf,
-  type Tokenizer,
-  tokenizerFromGguf,
-} from "@veridraft/tokenization";
+import { dirname, join, resolve } from "node:path";
+import { InvalidArgumentError, UnsupportedError } from "@veridraft/core-probs";
+import type { Tokenizer } from "@veridraft/tokenization";
 import { decoderShape } from "./architectures.ts";
 import { type CacheType, cacheTypes } from "./cache-type.ts";
 import { convertedModel, defaultCacheFolder } from "./convert.ts";
 import { usableCpus } from "./cpus.ts";
-import { readGguf } from "./gguf.ts";
 import { batchSlots } from "./delta-layout.ts";
+import type { FullGraph } from "./full-graph.ts";
+import type { Gguf } from "./gguf.ts";
 import { OnnxModel } from "./model.ts";
+import { type ModelSource, readModelSource } from "./model-source.ts";
+import type { DeltaGraph } from "./protocol.ts";
 import { recalledSelfTest, type SelfTest } from "./self-test.ts";
+import { type Device, devices } from "./session.ts";
 import { type WeightFormat, weightFormats } from "./weights.ts";
 
 /** How to run a model. */
 export interface LoadOptions {
-  /** Default "int8"; "f32" is the reference, "row8" the fastest. */
+  /** Of a GGUF file: default "int8"; "f32" is the reference, "row8" the fastest. An ONNX graph has the weights that it has. */
   readonly weights?: WeightFormat;
+  /** Default "cpu". A device that is not there is refused. */
+  readonly device?: Device;
   /** Threads of the session; default all CPUs that the process may use. */
   readonly threads?: number;
   /**
@@ -32,7 +35,8 @@ export interface LoadOptions {
   /** CPUs of each thread but the first, as ONNX Runtime writes them: "2;3" or "1-2;3-4", counted from 1. Default: the system decides. */
   readonly affinity?: string;
   /**
-   * Sequences that run together, 1 to 8: with 8, eight streams get three times the tokens of one, for a second session's memory. Default 1.
+   * Sequences that run together, 1 to 8: with 8, eight streams get three times the tokens of one, for a second session's memory. Default 1. Sequences of
+   * an ONNX graph run one after another.
    */
   readonly streams?: number;
   /** How keys and values are kept: "f16" takes half the memory of "f32", the default, "int8" not much more than a quarter. */
@@ -49,29 +53,26 @@ export interface LoadOptions {
 }
 
 /** A running model and what was found out about it. */
-export interface LoadedModel extends SelfTest {
+export interface LoadedModel extends SelfTest, Omit<ModelSource, "network" | "contextLength"> {
   readonly model: OnnxModel;
-  readonly tokenizer: Tokenizer;
-  /** Absent where the file has none. */
-  readonly chatTemplate?: ChatTemplate;
-  /** The name in the file, or the file's name. */
-  readonly name: string;
-  readonly weights: WeightFormat;
+  /** "onnx" for those of an ONNX graph. */
+  readonly weights: WeightFormat | "onnx";
 }
 
-/** Reads just the tokenizer of a GGUF file. @throws ModelFileError, UnsupportedError as {@link loadModel}. */
+/** Reads just the tokenizer of a model. @throws ModelFileError, UnsupportedError as {@link readModelSource}. */
 export async function loadTokenizer(path: string): Promise<Tokenizer> {
-  return tokenizerFromGguf((await readGguf(path)).metadata);
+  return (await readModelSource(path)).tokenizer;
 }
 
 /**
- * Loads a GGUF file: converts it at first use, starts its session and tests it.
+ * Loads a GGUF file, which is converted at first use, or an ONNX folder or one of its graphs, as it is: starts its session and tests it.
  *
- * @throws ModelFileError for a file that cannot be read; UnsupportedError for an architecture, tensor type or rotary variant that the engine lacks.
+ * @throws ModelFileError for a file that cannot be read; UnsupportedError for an architecture, tensor type, rotary variant or graph that the engine lacks,
+ * or a device that cannot be used.
  */
 export async function loadModel(path: string, options: LoadOptions = {}): Promise<LoadedModel> {
   const {
-    weights = "int8",
+    device = "cpu",
     threads = usableCpus(),
     spinning = usableCpus() === cpus().length,
     affinity,
@@ -81,19 +82,14 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
     prefixCacheBytes = 128 * 1024 ** 2,
     cacheFolder = defaultCacheFolder(),
   } = options;
-  if (!weightFormats.includes(weights)) {
+  if (!devices.includes(device)) {
     throw new InvalidArgumentError(
-      `loadModel: weights must be one of ${weightFormats.join(", ")}, got ${String(weights)}`,
+      `loadModel: device must be one of ${devices.join(", ")}, got ${String(device)}`,
     );
   }
   if (!cacheTypes.includes(cacheType)) {
     throw new InvalidArgumentError(
       `loadModel: cacheType must be one of ${cacheTypes.join(", ")}, got ${String(cacheType)}`,
-    );
-  }
-  if (weights === "f16") {
-    throw new InvalidArgumentError(
-      "loadModel: weights f16 are for a GPU, on the CPU they cost what f32 costs; use int8 or f32",
     );
   }
   if (!Number.isInteger(threads) || threads < 1) {
@@ -104,34 +100,89 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
       `loadModel: streams must be an integer in [1, ${batchSlots}], got ${streams}`,
     );
   }
-  const gguf = await readGguf(path);
-  const shape = decoderShape(gguf);
-  const tokenizer = tokenizerFromGguf(gguf.metadata);
-  const chatTemplate = chatTemplateFromGguf(gguf.metadata);
-  const name = String(gguf.metadata.get("general.name") ?? basename(path, ".gguf"));
-  const { solo, batch } = await convertedModel(gguf, shape, weights, cacheType, cacheFolder);
+  const { network, contextLength, ...about } = await readModelSource(path);
+  const { graph, weights, folder } =
+    "gguf" in network
+      ? await convert(network.gguf, streams, cacheFolder, options)
+      : await asItIs(network.graph, cacheFolder, options);
   const model = await OnnxModel.start({
-    solo,
-    batch: streams > 1 ? batch : null,
-    slots: batchSlots,
+    graph,
+    session: { device, threads, spinning, affinity },
+    contextLength,
     maxCacheBytes,
     prefixCacheBytes,
-    threads,
-    spinning,
-    affinity,
-    layers: shape.layers,
-    kvHeads: shape.kvHeads,
-    headDim: shape.headDim,
-    cacheType,
-    vocabSize: shape.vocab,
-    contextLength: shape.context,
   });
   try {
-    const conditions = { threads, spinning, streams, cacheType };
-    const found = await recalledSelfTest(model, dirname(solo), conditions);
-    return { model, tokenizer, chatTemplate, name, weights, ...found };
+    const conditions = { device, threads, spinning, streams, cacheType };
+    const found = await recalledSelfTest(model, folder, conditions);
+    return { ...about, model, weights, ...found };
   } catch (error) {
     await model.dispose();
     throw error;
   }
+}
+
+/** What runs, and a folder for what is found out about it. */
+interface Prepared {
+  readonly graph: DeltaGraph | FullGraph;
+  readonly weights: LoadedModel["weights"];
+  readonly folder: string;
+}
+
+/** Converts a GGUF file where the cache does not have it. */
+async function convert(
+  gguf: Gguf,
+  streams: number,
+  cacheFolder: string,
+  { weights = "int8", cacheType = "f32", device = "cpu" }: LoadOptions,
+): Promise<Prepared> {
+  if (!weightFormats.includes(weights)) {
+    throw new InvalidArgumentError(
+      `loadModel: weights must be one of ${weightFormats.join(", ")}, got ${String(weights)}`,
+    );
+  }
+  if (device !== "cpu") {
+    throw new UnsupportedError(
+      `loadModel: a GGUF file runs on cpu, got device ${device}; ONNX folders run on ${devices.join(", ")}`,
+    );
+  }
+  if (weights === "f16") {
+    throw new InvalidArgumentError(
+      "loadModel: weights f16 are for a GPU, on the CPU they cost what f32 costs; use int8 or f32",
+    );
+  }
+  const shape = decoderShape(gguf);
+  const { solo, batch } = await convertedModel(gguf, shape, weights, cacheType, cacheFolder);
+  const { layers, kvHeads, headDim, vocab } = shape;
+  const graph: DeltaGraph = {
+    layout: "delta",
+    solo,
+    batch: streams > 1 ? batch : null,
+    slots: batchSlots,
+    layers,
+    kvHeads,
+    headDim,
+    cacheType,
+    vocabSize: vocab,
+  };
+  return { graph, weights, folder: dirname(solo) };
+}
+
+/** Runs an ONNX graph where it is; what is found out about it is kept by its path, size and time. */
+async function asItIs(
+  graph: FullGraph,
+  cacheFolder: string,
+  { weights, cacheType }: LoadOptions,
+): Promise<Prepared> {
+  for (const [name, value] of Object.entries({ weights, cacheType })) {
+    if (value === undefined) continue;
+    throw new InvalidArgumentError(
+      `loadModel: ${name} is for GGUF files, got ${value} for ${graph.path}; leave it out, or give the path of another graph of the folder`,
+    );
+  }
+  const { size, mtimeMs } = await stat(graph.path);
+  const about = JSON.stringify([resolve(graph.path), size, mtimeMs]);
+  const folder = join(cacheFolder, `${createHash("sha256").update(about).digest("hex")}-onnx`);
+  await mkdir(folder, { recursive: true });
+  return { graph, weights: "onnx", folder };
 }

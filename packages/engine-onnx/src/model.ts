@@ -10,6 +10,7 @@ import {
   ProbsError,
   ShapeError,
   type TreeSequence,
+  UnsupportedError,
 } from "@veridraft/core-probs";
 import type {
   EngineStatistics,
@@ -20,7 +21,7 @@ import type {
 } from "./protocol.ts";
 import { startWorker } from "./start-worker.ts";
 
-type Answer = Exclude<Response, { op: "ready" }>;
+type Answer = Exclude<Response, { op: "ready" | "refused" }>;
 
 interface Waiting {
   resolve(answer: Answer): void;
@@ -31,6 +32,8 @@ interface Waiting {
 export class OnnxModel implements LanguageModel<OnnxSequence> {
   readonly vocabSize: number;
   readonly contextLength: number;
+  /** Whether the graph runs trees that branch; a chain always runs. */
+  readonly branching: boolean;
   private readonly worker: Worker;
   private readonly waiting = new Map<number, Waiting>();
   private calls = 0;
@@ -39,8 +42,9 @@ export class OnnxModel implements LanguageModel<OnnxSequence> {
 
   private constructor(worker: Worker, options: WorkerOptions) {
     this.worker = worker;
-    this.vocabSize = options.vocabSize;
+    this.vocabSize = options.graph.vocabSize;
     this.contextLength = options.contextLength;
+    this.branching = options.graph.layout === "delta";
     worker.on("message", (answer: Answer) => {
       this.waiting.get(answer.call)?.resolve(answer);
       this.waiting.delete(answer.call);
@@ -49,10 +53,14 @@ export class OnnxModel implements LanguageModel<OnnxSequence> {
     worker.on("exit", () => this.fail(new Error("the model was disposed of")));
   }
 
-  /** Starts the thread and loads the model file. */
+  /** Starts the thread and loads the model file. @throws UnsupportedError where the device cannot be used. */
   static async start(options: WorkerOptions): Promise<OnnxModel> {
     const worker = startWorker(options);
-    await once(worker, "message");
+    const [first] = (await once(worker, "message")) as [Response];
+    if (first.op === "refused") {
+      await worker.terminate();
+      throw errorOf(first);
+    }
     return new OnnxModel(worker, options);
   }
 
@@ -106,6 +114,14 @@ export class OnnxModel implements LanguageModel<OnnxSequence> {
   }
 }
 
+/** The error that the session's thread describes. */
+function errorOf({
+  code,
+  message,
+}: Pick<Extract<Answer, { op: "failed" }>, "code" | "message">): Error {
+  return code === null ? new Error(message) : new ProbsError(code, message);
+}
+
 /** Options of a forward beyond the contract. */
 export interface OnnxForwardOptions extends ForwardOptions {
   /** False runs a single row alone instead of beside a second one: other kernels, other rounding. For the self-test's control only. */
@@ -154,7 +170,17 @@ export class OnnxSequence implements TreeSequence {
         );
       }
     }
-    return this.run("forwardTree", tokens, Int32Array.from(parents), options);
+    if (this.model.branching) {
+      return this.run("forwardTree", tokens, Int32Array.from(parents), options);
+    }
+    for (let i = 0; i < parents.length; i++) {
+      if (parents[i] !== i - 1) {
+        throw new UnsupportedError(
+          `forwardTree: node ${i} is a child of ${parents[i]}, but the graph has no attention bias and runs only chains; draft without branches`,
+        );
+      }
+    }
+    return this.run("forwardTree", tokens, null, options);
   }
 
   commit(count: number): void {
@@ -260,11 +286,7 @@ export class OnnxSequence implements TreeSequence {
         rows,
         padded,
       });
-      if (answer.op === "failed") {
-        throw answer.code === null
-          ? new Error(answer.message)
-          : new ProbsError(answer.code, answer.message);
-      }
+      if (answer.op === "failed") throw errorOf(answer);
       if (answer.op === "aborted") {
         signal?.throwIfAborted();
         throw new InvalidArgumentError(`${name}: the sequence was disposed of`);

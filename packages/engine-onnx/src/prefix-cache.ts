@@ -3,7 +3,7 @@
  *
  * Rows are found by their tokens alone, so that it does not matter who computed them; the least recently used ones go first.
  */
-import type { KvCache } from "./kv-cache.ts";
+import type { SequenceCache } from "./sequence-cache.ts";
 
 /** Shorter prefixes are not worth a copy. */
 const fewestTokens = 8;
@@ -11,7 +11,7 @@ const fewestTokens = 8;
 /** Keeps rows up to a bound. */
 export class PrefixCache {
   /** The most recently used last. */
-  private readonly entries: KvCache[] = [];
+  private readonly entries: SequenceCache[] = [];
   private readonly maxBytes: number;
 
   constructor(maxBytes: number) {
@@ -23,7 +23,7 @@ export class PrefixCache {
   }
 
   /** Takes over the rows of a sequence that has ended, in place of rows that it begins with. */
-  add(cache: KvCache): void {
+  add(cache: SequenceCache): void {
     if (!cache.isCausal || cache.length < fewestTokens) {
       cache.dispose();
       return;
@@ -47,8 +47,8 @@ export class PrefixCache {
    *
    * @param live Sequences that run: they may share theirs, too.
    */
-  find(tokens: ArrayLike<number>, live: Iterable<KvCache>): KvCache | null {
-    let best: KvCache | null = null;
+  find(tokens: ArrayLike<number>, live: Iterable<SequenceCache>): SequenceCache | null {
+    let best: SequenceCache | null = null;
     let length = fewestTokens - 1;
     for (const cache of [...this.entries, ...live]) {
       if (!cache.isCausal) continue;

@@ -1,27 +1,33 @@
 /** What the caller's thread and the session's thread say to each other. Calls are answered in order of arrival, a sequence's casts are not answered. */
 import type { LogitRows, ProbsErrorCode } from "@veridraft/core-probs";
 import type { CacheType } from "./cache-type.ts";
+import type { FullGraph } from "./full-graph.ts";
+import type { SessionOptions } from "./session.ts";
 
-/** Starts the worker. */
-export interface WorkerOptions {
+/** Graphs that we write: they give only new rows, and read trees. See decoder.ts. */
+export interface DeltaGraph {
+  readonly layout: "delta";
   /** Graph for runs of a single sequence. */
   readonly solo: string;
   /** Graph for runs of up to `slots` sequences; null runs one sequence after another. */
   readonly batch: string | null;
   readonly slots: number;
-  /** Most bytes of keys and values; more than that is refused. */
-  readonly maxCacheBytes: number;
-  /** Most bytes of those that are kept of sequences that have ended. */
-  readonly prefixCacheBytes: number;
-  readonly threads: number;
-  readonly spinning: boolean;
-  readonly affinity: string | undefined;
   readonly layers: number;
   readonly kvHeads: number;
   readonly headDim: number;
   readonly cacheType: CacheType;
   readonly vocabSize: number;
+}
+
+/** Starts the worker. */
+export interface WorkerOptions {
+  readonly graph: DeltaGraph | FullGraph;
+  readonly session: SessionOptions;
   readonly contextLength: number;
+  /** Most bytes of keys and values; more than that is refused. */
+  readonly maxCacheBytes: number;
+  /** Most bytes of those that are kept of sequences that have ended. */
+  readonly prefixCacheBytes: number;
 }
 
 /** A forward after the committed rows of a sequence. */
@@ -73,6 +79,8 @@ export interface EngineStatistics {
 
 export type Response =
   | { readonly op: "ready" }
+  /** The session could not start; the thread is to be ended. */
+  | { readonly op: "refused"; readonly code: ProbsErrorCode | null; readonly message: string }
   | {
       readonly op: "logits";
       readonly call: number;

@@ -9,13 +9,14 @@ import { cpus } from "node:os";
 import { join } from "node:path";
 import { type Matrix, row } from "@veridraft/core-probs";
 import type { CacheType } from "./cache-type.ts";
+import type { Device } from "./session.ts";
 import type { OnnxModel, OnnxSequence } from "./model.ts";
 
 /** The outcome of {@link selfTest}. */
 export interface SelfTest {
   /** Logits of a row are bitwise the same however the rows before it were cut into calls, and whatever other sequences run with it. */
   readonly exact: boolean;
-  /** The same holds for rows of a tree whose nodes are interleaved with those of another branch. */
+  /** The same holds for rows of a tree whose nodes are interleaved with those of another branch; false where the graph runs none that branch. */
   readonly exactTrees: boolean;
   /** Largest difference of a logit when a single row runs alone, which takes other kernels: shows that differences would have been seen. */
   readonly control: number;
@@ -32,6 +33,7 @@ const tolerance = 0.15;
 
 /** What a result holds for, beside the model. */
 export interface Conditions {
+  readonly device: Device;
   readonly threads: number;
   readonly spinning: boolean;
   /** Sequences that run together. */
@@ -43,7 +45,7 @@ export interface Conditions {
  * The result of an earlier start under the same conditions, on the same CPU and runtime, or a new one: logits depend on nothing else. Costs depend on
  * what else the machine does, so an old table is only taken where two of its entries are still true.
  *
- * @param folder Of the converted model, which keeps the results.
+ * @param folder Keeps the results.
  */
 export async function recalledSelfTest(
   model: OnnxModel,
@@ -102,7 +104,8 @@ export async function selfTest(model: OnnxModel, streams: number): Promise<SelfT
       at += size;
     }
     sequence.truncate(tokens - 8);
-    const exactTrees = await treesAgree(sequence, ids.subarray(tokens - 8), whole);
+    const exactTrees =
+      model.branching && (await treesAgree(sequence, ids.subarray(tokens - 8), whole));
     const alone = await sequence.forward(ids.subarray(tokens - 8, tokens - 7), { padded: false });
     const control = largestDifference(alone, 0, whole, tokens - 8);
     exact &&= streams === 1 || (await neighboursAgree(model, ids, whole));

@@ -12,9 +12,10 @@ import type { DecoderShape } from "./architectures.ts";
 import { calibrationText } from "./calibration-text.ts";
 import { usableCpus } from "./cpus.ts";
 import type { Gguf } from "./gguf.ts";
+import { ByteBudget } from "./byte-budget.ts";
 import { KvCache } from "./kv-cache.ts";
 import { KvPool } from "./kv-pool.ts";
-import { Runner } from "./runner.ts";
+import { DeltaRunner } from "./delta-runner.ts";
 import { type FileMatrix, float32, type Format } from "./weights.ts";
 
 /** How much of the spread of activations goes into the weights; found on other text than the calibration's. */
@@ -101,10 +102,10 @@ export async function smoothingOf(
   path: string,
 ): Promise<Smoothing> {
   const { vocab: vocabSize, context: contextLength } = shape;
-  const threading = { threads: usableCpus(), spinning: false, affinity: undefined };
+  const options = { threads: usableCpus(), spinning: false, affinity: undefined };
   const sizes = { ...shape, vocabSize, contextLength, cacheType: "f32" } as const;
-  const runner = await Runner.load(path, 1, { ...sizes, ...threading });
-  const cache = KvCache.open(new KvPool(sizes, 0, () => false));
+  const runner = await DeltaRunner.load(path, 1, sizes, { device: "cpu", ...options });
+  const cache = KvCache.open(new KvPool(sizes, new ByteBudget(0, () => false)));
   const ids = tokenizerFromGguf(gguf.metadata).encode(calibrationText);
   const size = Math.min(mostRows, contextLength);
   const largest = new Map<string, Float32Array>();

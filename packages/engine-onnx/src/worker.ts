@@ -4,12 +4,13 @@
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { isProbsError } from "@veridraft/core-probs";
-import { KvCache } from "./kv-cache.ts";
+import { ByteBudget } from "./byte-budget.ts";
+import { loadEngine } from "./load-engine.ts";
 import type { ForwardCall, Request, Response, WorkerOptions } from "./protocol.ts";
-import { KvPool } from "./kv-pool.ts";
 import { PrefixCache } from "./prefix-cache.ts";
-import { type Part, Runner } from "./runner.ts";
+import type { Part } from "./runner.ts";
 import { nextRun } from "./scheduler.ts";
+import type { SequenceCache } from "./sequence-cache.ts";
 
 const options = workerData as WorkerOptions;
 const port = parentPort as NonNullable<typeof parentPort>;
@@ -18,7 +19,7 @@ const port = parentPort as NonNullable<typeof parentPort>;
 const gatherMs = 3;
 
 interface Entry {
-  cache: KvCache;
+  cache: SequenceCache;
   /** [0] is 1 while the caller wants the running forward to end. */
   readonly abort: Int32Array;
   /** Tokens of the last forward, which may be committed, and the committed rows before it. */
@@ -67,12 +68,18 @@ class Job {
   }
 }
 
-const solo = await Runner.load(options.solo, 1, options);
-const batch =
-  options.batch === null ? null : await Runner.load(options.batch, options.slots, options);
 const sequences = new Map<number, Entry>();
 const prefixes = new PrefixCache(options.prefixCacheBytes);
-const pool = new KvPool(options, options.maxCacheBytes, () => prefixes.dropOldest());
+const budget = new ByteBudget(options.maxCacheBytes, () => prefixes.dropOldest());
+const {
+  solo,
+  batch,
+  open: openCache,
+} = await loadEngine(options, budget).catch((error: unknown) => {
+  reply({ op: "refused", ...described(error) });
+  // The caller's thread ends this one.
+  return new Promise<never>(() => {});
+});
 /** In order of arrival, but a long one stands last when some of it has run. */
 let jobs: Job[] = [];
 let running = false;
@@ -163,9 +170,13 @@ function reserve(job: Job): boolean {
 }
 
 function fail({ request }: Job, error: unknown): void {
+  reply({ op: "failed", call: request.call, ...described(error) });
+}
+
+/** What of an error goes to the caller's thread. */
+function described(error: unknown): Pick<Extract<Response, { op: "failed" }>, "code" | "message"> {
   const code = isProbsError(error) ? error.code : null;
-  const message = error instanceof Error ? error.message : String(error);
-  reply({ op: "failed", call: request.call, code, message });
+  return { code, message: error instanceof Error ? error.message : String(error) };
 }
 
 /** Queues a forward. The rows of a prompt that begins as another one did are taken from there. */
@@ -197,7 +208,7 @@ function keep({ cache, pending, base }: Entry, length: number): void {
 function finish({ request, logits }: Job): void {
   answered.add(request.sequence);
   const data = logits.length === 1 ? logits[0] : concatenate(logits);
-  const rows = data.length / options.vocabSize;
+  const rows = data.length / options.graph.vocabSize;
   reply({ op: "logits", call: request.call, data, rows }, [data.buffer as ArrayBuffer]);
 }
 
@@ -211,19 +222,19 @@ function concatenate(parts: readonly Float32Array[]): Float32Array {
   return whole;
 }
 
-function open(sequence: number, cache: KvCache, abort: Int32Array): void {
+function open(sequence: number, cache: SequenceCache, abort: Int32Array): void {
   sequences.set(sequence, { cache, abort, pending: new Int32Array(0), base: cache.length });
 }
 
 port.on("message", (request: Request) => {
   switch (request.op) {
     case "open":
-      open(request.sequence, KvCache.open(pool), request.abort);
+      open(request.sequence, openCache(), request.abort);
       return;
     case "statistics": {
       const statistics = {
         sequences: sequences.size,
-        cacheBytes: pool.bytes,
+        cacheBytes: budget.used,
         prefixes: prefixes.size,
         ...counts,
       };

@@ -127,6 +127,27 @@ describe("a window", () => {
   });
 });
 
+describe("a context", () => {
+  it("runs to its last row, one by one, and no further", async () => {
+    const { model } = await load("llama", "f32");
+    const { contextLength } = model;
+    const most = Array.from({ length: contextLength }, (_, i) => ids[i % ids.length]);
+    const sequence = await model.open();
+    const whole = await sequence.forward(most);
+    await sequence.forward(most.slice(0, -2));
+    sequence.commit(contextLength - 2);
+    for (const left of [2, 1]) {
+      const logits = await sequence.forward([most[contextLength - left]]);
+      expect(row(logits, 0)).toEqual(row(whole, contextLength - left));
+      sequence.commit(1);
+    }
+    await expect(sequence.forward([1])).rejects.toThrow(
+      `forward: ${contextLength} + 1 tokens are more than the context of ${contextLength}`,
+    );
+    await model.dispose();
+  });
+});
+
 describe("decoderShape()", () => {
   it.each([
     [

@@ -1,9 +1,16 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import { ByteBudget } from "../src/byte-budget.ts";
 import { KvCache } from "../src/kv-cache.ts";
 import { KvPool } from "../src/kv-pool.ts";
 import { PrefixCache } from "../src/prefix-cache.ts";
 
-const shape = { layers: 1, kvHeads: 2, headDim: 4, contextLength: 1000, cacheType: "f32" } as const;
+const shape = {
+  layers: 1,
+  kvHeads: 2,
+  headDim: 4,
+  cacheType: "f32",
+  contextLength: 1000,
+} as const;
 /** Keys and values of a row. */
 const rowBytes = 2 * 2 * 4 * 4;
 
@@ -13,8 +20,13 @@ function append(cache: KvCache, tokens: number[]): void {
   cache.reserve(at, at + tokens.length);
   const fresh = new Float32Array(4 * tokens.length * 4);
   fresh.forEach((_, i) => (fresh[i] = tokens[Math.floor(i / 4) % tokens.length]));
-  cache.write([fresh], tokens.length, 0, tokens.length, at);
+  cache.write(kindsOf(fresh), 0, tokens.length, at);
   cache.commit(tokens);
+}
+
+/** Keys and values, one after the other. */
+function kindsOf(fresh: Float32Array): Float32Array[] {
+  return [fresh.subarray(0, fresh.length / 2), fresh.subarray(fresh.length / 2)];
 }
 
 /** The tokens that the rows are filled with, by every head of keys and values. */
@@ -31,11 +43,13 @@ function rowsOf(cache: KvCache): number[] {
 const count = (length: number, first = 1): number[] => Array.from({ length }, (_, i) => first + i);
 
 let prefixes: PrefixCache;
+let budget: ByteBudget;
 let pool: KvPool;
 
 beforeEach(() => {
   prefixes = new PrefixCache(Infinity);
-  pool = new KvPool(shape, 1000 * rowBytes, () => prefixes.dropOldest());
+  budget = new ByteBudget(1000 * rowBytes, () => prefixes.dropOldest());
+  pool = new KvPool(shape, budget);
 });
 
 /** A sequence of these tokens that has ended. */
@@ -48,12 +62,12 @@ function end(tokens: number[]): void {
 describe("KvCache", () => {
   it("grows, keeps its rows, and gives all memory back", () => {
     const cache = KvCache.open(pool);
-    expect(pool.bytes).toBe(0);
+    expect(budget.used).toBe(0);
     append(cache, count(200));
     append(cache, count(200, 201));
     expect(rowsOf(cache)).toEqual(count(400));
     cache.dispose();
-    expect(pool.bytes).toBe(0);
+    expect(budget.used).toBe(0);
   });
 
   it("moves the rows of a path together", () => {
@@ -62,7 +76,7 @@ describe("KvCache", () => {
     cache.reserve(1, 5);
     const tree = [2, 3, 4, 5];
     const fresh = new Float32Array(64).map((_, i) => tree[Math.floor(i / 4) % 4]);
-    cache.write([fresh], 4, 0, 4, 1);
+    cache.write(kindsOf(fresh), 0, 4, 1);
     cache.commitPath([0, 2, 3], tree);
     expect(rowsOf(cache)).toEqual([1, 2, 4, 5]);
     expect(cache.tokens).toEqual([1, 2, 4, 5]);
@@ -72,12 +86,12 @@ describe("KvCache", () => {
   it("shares rows with forks until one writes where the other has written", () => {
     const cache = KvCache.open(pool);
     append(cache, count(100));
-    const bytes = pool.bytes;
+    const bytes = budget.used;
     const fork = cache.fork();
-    expect(pool.bytes).toBe(bytes);
+    expect(budget.used).toBe(bytes);
     append(cache, [101]);
     append(fork, [201]);
-    expect(pool.bytes).toBeGreaterThan(bytes);
+    expect(budget.used).toBeGreaterThan(bytes);
     expect(rowsOf(cache)).toEqual(count(101));
     expect(rowsOf(fork)).toEqual([...count(100), 201]);
   });
@@ -112,7 +126,7 @@ describe("PrefixCache", () => {
     end(count(20));
     end([...count(30), 99]);
     const found = prefixes.find([...count(30), 7, 8], []);
-    expect(found && rowsOf(found)).toEqual(count(30));
+    expect(found && rowsOf(found as KvCache)).toEqual(count(30));
     const same = prefixes.find(count(20), []);
     expect(same?.tokens).toEqual(count(19));
   });

@@ -7,6 +7,7 @@ export {
   encodeChat,
   type RenderOptions,
 } from "./chat-template.ts";
+export { chatTemplateFromJson } from "./chat-template-json.ts";
 export {
   createDecodeStream,
   type DecodeStream,
@@ -29,6 +30,7 @@ export {
 export {
   type AddedTokenJson,
   type TokenizerConfigJson,
+  type TokenizerContext,
   type TokenizerJson,
   tokenizerFromJson,
   toTokenizerJson,

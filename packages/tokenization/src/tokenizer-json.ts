@@ -1,11 +1,13 @@
 /**
- * Reads and writes tokenizer.json, the format of Hugging Face tokenizers, for byte-level BPE.
+ * Reads tokenizer.json, the format of Hugging Face tokenizers, for byte-level BPE and SentencePiece of the BPE kind, and writes it for byte-level BPE.
  *
- * Does not: normalizers other than NFC, added tokens that strip white space, models other than BPE. All of these throw UnsupportedError by name.
+ * Does not: normalizers other than NFC for byte-level BPE, added tokens that strip white space, models other than BPE. All of these throw
+ * UnsupportedError by name.
  */
 import { ModelFileError, UnsupportedError } from "@veridraft/core-probs";
 import { spellByte } from "./byte-level.ts";
 import { createPreTokenizer, type PreTokenizerJson } from "./pre-tokenizer.ts";
+import { readSpacePrefix, scoresOf } from "./sentence-piece-json.ts";
 import { createTokenizer, type Tokenizer } from "./tokenizer.ts";
 import { findEndIds } from "./vocabulary.ts";
 
@@ -20,7 +22,8 @@ export interface AddedTokenJson {
   readonly normalized?: boolean;
 }
 
-interface ComponentJson {
+/** A normalizer, pre-tokenizer, post-processor or decoder. */
+export interface ComponentJson {
   readonly type: string;
   readonly [key: string]: unknown;
 }
@@ -56,6 +59,15 @@ export interface TokenizerConfigJson {
   readonly bos_token?: TokenName;
   readonly eos_token?: TokenName;
   readonly add_bos_token?: boolean;
+  readonly chat_template?: string | readonly { readonly name: string; readonly template: string }[];
+}
+
+/** What other files of a model say of its tokenizer. */
+export interface TokenizerContext {
+  /** Further ids after which generation stops: `eos_token_id` of generation_config.json. */
+  readonly endIds?: readonly number[];
+  /** Ids that the model knows; those without a piece have an empty one. */
+  readonly vocabSize?: number;
 }
 
 /**
@@ -67,9 +79,12 @@ export interface TokenizerConfigJson {
 export function tokenizerFromJson(
   json: TokenizerJson,
   config: TokenizerConfigJson = {},
+  { endIds = [], vocabSize = 0 }: TokenizerContext = {},
 ): Tokenizer {
   const { model } = json;
+  const isSentencePiece = model.byte_fallback === true;
   checkModel(json);
+  if (!isSentencePiece) checkByteLevel(json);
 
   const pieces: string[] = [];
   const place = (piece: string, id: number): void => {
@@ -92,7 +107,12 @@ export function tokenizerFromJson(
     place(token.content, token.id);
     (token.special ? specialIds : userDefinedIds).add(token.id);
   }
-  for (let id = 0; id < pieces.length; id++) pieces[id] ??= "";
+  if (vocabSize > 0 && pieces.length > vocabSize) {
+    throw new ModelFileError(
+      `tokenizerFromJson: ${pieces.length} tokens are more than the ${vocabSize} that the model knows`,
+    );
+  }
+  for (let id = 0; id < Math.max(pieces.length, vocabSize); id++) pieces[id] ??= "";
 
   const idOfToken = (name: TokenName | undefined): number | undefined => {
     if (name === undefined || name === null) return undefined;
@@ -105,18 +125,31 @@ export function tokenizerFromJson(
   const bosId = idOfToken(config.bos_token);
   const eosId = idOfToken(config.eos_token);
   const addBos = config.add_bos_token ?? startsWithSpecial(json.post_processor);
-  return createTokenizer({
+  const tokens = {
     pieces,
-    merges: model.merges.map((merge) => (typeof merge === "string" ? merge : merge.join(" "))),
     specialIds,
     userDefinedIds,
+    bosId,
+    eosId,
+    endIds: new Set([...findEndIds(pieces, specialIds, eosId), ...endIds]),
+    addBos: addBos && bosId !== undefined,
+  };
+  if (isSentencePiece) {
+    const pairs = model.merges.map((merge) =>
+      typeof merge === "string" ? (merge.split(" ") as [string, string]) : merge,
+    );
+    return createTokenizer({
+      ...tokens,
+      scores: scoresOf(pieces, pairs, new Set([...specialIds, ...userDefinedIds])),
+      addSpacePrefix: readSpacePrefix(json),
+    });
+  }
+  return createTokenizer({
+    ...tokens,
+    merges: model.merges.map((merge) => (typeof merge === "string" ? merge : merge.join(" "))),
     preTokenizer: createPreTokenizer(json.pre_tokenizer as PreTokenizerJson),
     normalizer: json.normalizer ? "NFC" : undefined,
     ignoreMerges: model.ignore_merges === true,
-    bosId,
-    eosId,
-    endIds: findEndIds(pieces, specialIds, eosId),
-    addBos: addBos && bosId !== undefined,
   });
 }
 
@@ -170,16 +203,18 @@ export function toTokenizerJson({ vocabulary }: Tokenizer): TokenizerJson {
 
 function refuse(what: string): never {
   throw new UnsupportedError(
-    `tokenizerFromJson: ${what} is not supported; byte-level BPE vocabularies are`,
+    `tokenizerFromJson: ${what} is not supported; byte-level BPE and SentencePiece BPE vocabularies are`,
   );
 }
 
-function checkModel({ model, normalizer, pre_tokenizer, decoder }: TokenizerJson): void {
+function checkModel({ model }: TokenizerJson): void {
   if (model.type !== undefined && model.type !== "BPE") refuse(`model "${model.type}"`);
-  if (model.byte_fallback === true) refuse("byte_fallback");
   if (model.continuing_subword_prefix) refuse("continuing_subword_prefix");
   if (model.end_of_word_suffix) refuse("end_of_word_suffix");
   if (model.dropout) refuse("dropout");
+}
+
+function checkByteLevel({ model, normalizer, pre_tokenizer, decoder }: TokenizerJson): void {
   if (normalizer && normalizer.type !== "NFC") refuse(`normalizer "${normalizer.type}"`);
   if (!pre_tokenizer) refuse("a missing pre_tokenizer");
   if (decoder && decoder.type !== "ByteLevel") refuse(`decoder "${decoder.type}"`);

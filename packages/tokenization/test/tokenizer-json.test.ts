@@ -70,9 +70,8 @@ describe("tokenizer.json", () => {
   });
 
   it("names what it cannot read", () => {
-    const refusal = "is not supported; byte-level BPE vocabularies are";
+    const refusal = "is not supported; byte-level BPE and SentencePiece BPE vocabularies are";
     expect(model({ type: "Unigram" })).toThrow(`tokenizerFromJson: model "Unigram" ${refusal}`);
-    expect(model({ byte_fallback: true })).toThrow(`byte_fallback ${refusal}`);
     expect(model({ end_of_word_suffix: "</w>" })).toThrow("end_of_word_suffix");
     expect(load({ normalizer: { type: "Lowercase" } })).toThrow(
       `normalizer "Lowercase" ${refusal}`,

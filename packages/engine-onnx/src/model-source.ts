@@ -1,0 +1,52 @@
+/** What the files of a model say, of either kind, without loading it. */
+import { basename } from "node:path";
+import { ModelFileError } from "@veridraft/core-probs";
+import {
+  type ChatTemplate,
+  chatTemplateFromGguf,
+  type Tokenizer,
+  tokenizerFromGguf,
+} from "@veridraft/tokenization";
+import type { FullGraph } from "./full-graph.ts";
+import { type Gguf, readGguf } from "./gguf.ts";
+import { isOnnx, readOnnxFolder } from "./onnx-folder.ts";
+
+/** The network: still in the file, or a graph that runs as it is. */
+export type Network = { readonly gguf: Gguf } | { readonly graph: FullGraph };
+
+/** A model, without its weights. */
+export interface ModelSource {
+  /** The name in the file, or the file's or folder's name. */
+  readonly name: string;
+  readonly network: Network;
+  readonly contextLength: number;
+  readonly tokenizer: Tokenizer;
+  /** Absent where the files have none. */
+  readonly chatTemplate?: ChatTemplate;
+}
+
+/**
+ * Reads a GGUF file, an ONNX folder, or a graph of such a folder.
+ *
+ * @throws ModelFileError for files that cannot be read; UnsupportedError for a tokenizer or an ONNX graph that the engine lacks.
+ */
+export async function readModelSource(path: string): Promise<ModelSource> {
+  if (isOnnx(path)) {
+    const { graph, ...rest } = readOnnxFolder(path);
+    return { ...rest, network: { graph } };
+  }
+  const gguf = await readGguf(path);
+  const { metadata } = gguf;
+  const contextKey = `${String(metadata.get("general.architecture"))}.context_length`;
+  const contextLength = metadata.get(contextKey);
+  if (typeof contextLength !== "number") {
+    throw new ModelFileError(`readModelSource: ${path} has no ${contextKey}`);
+  }
+  return {
+    name: String(metadata.get("general.name") ?? basename(path, ".gguf")),
+    network: { gguf },
+    contextLength,
+    tokenizer: tokenizerFromGguf(metadata),
+    chatTemplate: chatTemplateFromGguf(metadata),
+  };
+}
