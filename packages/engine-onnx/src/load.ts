@@ -16,6 +16,7 @@ import { OnnxModel } from "./model.ts";
 import { type ModelSource, readModelSource } from "./model-source.ts";
 import type { DeltaGraph } from "./protocol.ts";
 import { recalledSelfTest, type SelfTest } from "./self-test.ts";
+import { startWorker } from "./start-worker.ts";
 import { type Device, devices } from "./session.ts";
 import { type WeightFormat, weightFormats } from "./weights.ts";
 
@@ -53,15 +54,16 @@ export interface LoadOptions {
 }
 
 /** A running model and what was found out about it. */
-export interface LoadedModel extends SelfTest, Omit<ModelSource, "network" | "contextLength"> {
+export interface LoadedModel extends SelfTest, Pick<ModelSource, "name" | "chatTemplate"> {
   readonly model: OnnxModel;
+  readonly tokenizer: Tokenizer;
   /** "onnx" for those of an ONNX graph. */
   readonly weights: WeightFormat | "onnx";
 }
 
 /** Reads just the tokenizer of a model. @throws ModelFileError, UnsupportedError as {@link readModelSource}. */
 export async function loadTokenizer(path: string): Promise<Tokenizer> {
-  return (await readModelSource(path)).tokenizer;
+  return (await readModelSource(path)).readTokenizer();
 }
 
 /**
@@ -100,24 +102,27 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
       `loadModel: streams must be an integer in [1, ${batchSlots}], got ${streams}`,
     );
   }
-  const { network, contextLength, ...about } = await readModelSource(path);
-  const { graph, weights, folder } =
-    "gguf" in network
-      ? await convert(network.gguf, streams, cacheFolder, options)
-      : await asItIs(network.graph, cacheFolder, options);
-  const model = await OnnxModel.start({
-    graph,
-    session: { device, threads, spinning, affinity },
-    contextLength,
-    maxCacheBytes,
-    prefixCacheBytes,
-  });
+  // Three things take time: this thread loads ONNX Runtime while the files are read, and the weights while the tokenizer is built.
+  const started = startWorker();
   try {
+    const { network, contextLength, readTokenizer, ...about } = await readModelSource(path);
+    const { graph, weights, folder } =
+      "gguf" in network
+        ? await convert(network.gguf, streams, cacheFolder, options)
+        : await asItIs(network.graph, cacheFolder, options);
+    const loading = OnnxModel.load(started, {
+      graph,
+      session: { device, threads, spinning, affinity },
+      contextLength,
+      maxCacheBytes,
+      prefixCacheBytes,
+    });
+    const [model, tokenizer] = await Promise.all([loading, Promise.resolve().then(readTokenizer)]);
     const conditions = { device, threads, spinning, streams, cacheType };
     const found = await recalledSelfTest(model, folder, conditions);
-    return { ...about, model, weights, ...found };
+    return { ...about, model, tokenizer, weights, ...found };
   } catch (error) {
-    await model.dispose();
+    await started.worker.terminate();
     throw error;
   }
 }

@@ -20,7 +20,8 @@ export interface ModelSource {
   readonly name: string;
   readonly network: Network;
   readonly contextLength: number;
-  readonly tokenizer: Tokenizer;
+  /** Builds its tables, which takes a moment. @throws UnsupportedError for a tokenizer that the engine lacks. */
+  readonly readTokenizer: () => Tokenizer;
   /** Absent where the files have none. */
   readonly chatTemplate?: ChatTemplate;
 }
@@ -28,7 +29,7 @@ export interface ModelSource {
 /**
  * Reads a GGUF file, an ONNX folder, or a graph of such a folder.
  *
- * @throws ModelFileError for files that cannot be read; UnsupportedError for a tokenizer or an ONNX graph that the engine lacks.
+ * @throws ModelFileError for files that cannot be read; UnsupportedError for an ONNX graph that the engine lacks.
  */
 export async function readModelSource(path: string): Promise<ModelSource> {
   if (isOnnx(path)) {
@@ -46,7 +47,7 @@ export async function readModelSource(path: string): Promise<ModelSource> {
     name: String(metadata.get("general.name") ?? basename(path, ".gguf")),
     network: { gguf },
     contextLength,
-    tokenizer: tokenizerFromGguf(metadata),
+    readTokenizer: () => tokenizerFromGguf(metadata),
     chatTemplate: chatTemplateFromGguf(metadata),
   };
 }

@@ -1,5 +1,4 @@
 /** The model contract on a session in a worker thread: ids go in, logits come back; everything else stays there. */
-import { once } from "node:events";
 import type { Worker } from "node:worker_threads";
 import {
   ContextLengthError,
@@ -19,7 +18,7 @@ import type {
   Response,
   WorkerOptions,
 } from "./protocol.ts";
-import { startWorker } from "./start-worker.ts";
+import type { Started } from "./start-worker.ts";
 
 type Answer = Exclude<Response, { op: "ready" | "refused" }>;
 
@@ -53,14 +52,11 @@ export class OnnxModel implements LanguageModel<OnnxSequence> {
     worker.on("exit", () => this.fail(new Error("the model was disposed of")));
   }
 
-  /** Starts the thread and loads the model file. @throws UnsupportedError where the device cannot be used. */
-  static async start(options: WorkerOptions): Promise<OnnxModel> {
-    const worker = startWorker(options);
-    const [first] = (await once(worker, "message")) as [Response];
-    if (first.op === "refused") {
-      await worker.terminate();
-      throw errorOf(first);
-    }
+  /** Loads the model file in a thread, which is the model's from then on. @throws UnsupportedError where the device cannot be used. */
+  static async load({ worker, greeting }: Started, options: WorkerOptions): Promise<OnnxModel> {
+    worker.postMessage(options);
+    const first = await greeting;
+    if (first.op === "refused") throw errorOf(first);
     return new OnnxModel(worker, options);
   }
 

@@ -22,7 +22,8 @@ export interface OnnxFolder {
   readonly name: string;
   readonly graph: FullGraph;
   readonly contextLength: number;
-  readonly tokenizer: Tokenizer;
+  /** Builds its tables. */
+  readonly readTokenizer: () => Tokenizer;
   /** Absent where there is none. */
   readonly chatTemplate?: ChatTemplate;
 }
@@ -71,14 +72,15 @@ export function readOnnxFolder(path: string): OnnxFolder {
   const names = (readJson(folder, "tokenizer_config.json") ?? {}) as TokenizerConfigJson;
   const tokenizerJson = readJson(folder, "tokenizer.json");
   if (!tokenizerJson) throw new ModelFileError(`readOnnxFolder: ${folder} has no tokenizer.json`);
-  const tokenizer = tokenizerFromJson(tokenizerJson as unknown as TokenizerJson, names, {
-    endIds: [endIds].flat().filter(isCount),
-    vocabSize: graph.vocabSize,
-  });
+  const readTokenizer = (): Tokenizer =>
+    tokenizerFromJson(tokenizerJson as unknown as TokenizerJson, names, {
+      endIds: [endIds].flat().filter(isCount),
+      vocabSize: graph.vocabSize,
+    });
   const jinja = join(folder, "chat_template.jinja");
   const source = existsSync(jinja) ? readFileSync(jinja, "utf8") : undefined;
   const chatTemplate = chatTemplateFromJson(names, source);
-  return { name: basename(resolve(folder)), graph, contextLength, tokenizer, chatTemplate };
+  return { name: basename(resolve(folder)), graph, contextLength, readTokenizer, chatTemplate };
 }
 
 /** The folder with the config. */

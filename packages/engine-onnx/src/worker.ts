@@ -2,7 +2,7 @@
  * The session's thread: `session.run` blocks the thread it is called on, so it has one of its own, and the caller's event loop never waits.
  * Forwards that wait at the same time run together.
  */
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort } from "node:worker_threads";
 import { isProbsError } from "@veridraft/core-probs";
 import { ByteBudget } from "./byte-budget.ts";
 import { loadEngine } from "./load-engine.ts";
@@ -12,8 +12,8 @@ import type { Part } from "./runner.ts";
 import { nextRun } from "./scheduler.ts";
 import type { SequenceCache } from "./sequence-cache.ts";
 
-const options = workerData as WorkerOptions;
 const port = parentPort as NonNullable<typeof parentPort>;
+const options = await new Promise<WorkerOptions>((resolve) => port.once("message", resolve));
 
 /** How long a run waits for the sequences of the last one: less than a tenth of what running them apart would cost. */
 const gatherMs = 3;
