@@ -5,6 +5,7 @@ import { DeviceCache } from "./device-cache.ts";
 import { FullRunner } from "./full-runner.ts";
 import { KvCache } from "./kv-cache.ts";
 import { KvPool, type KvShape } from "./kv-pool.ts";
+import { mostPromptRows } from "./prompt-rows.ts";
 import type { WorkerOptions } from "./protocol.ts";
 import type { Runner } from "./runner.ts";
 import type { SequenceCache } from "./sequence-cache.ts";
@@ -15,6 +16,8 @@ export interface Engine {
   readonly solo: Runner;
   /** For runs of several; null runs one after another. */
   readonly batch: Runner | null;
+  /** Most rows of a causal run. */
+  readonly mostRows: number;
   /** An empty sequence. */
   open(): SequenceCache;
 }
@@ -32,6 +35,7 @@ export async function loadEngine(
     return {
       solo: await DeltaRunner.load(solo, 1, graph, session),
       batch: batch === null ? null : await DeltaRunner.load(batch, slots, graph, session),
+      mostRows: Infinity,
       open: () => KvCache.open(pool),
     };
   }
@@ -40,9 +44,10 @@ export async function loadEngine(
   const pool = new KvPool(shape, budget);
   // Rejected rows cannot be taken out of tensors on a device; and onnxruntime-node keeps outputs only where the device is WebGPU's.
   const staysOnDevice = session.device === "webgpu" && graph.ignoresSpareRows;
-  return {
-    solo: await FullRunner.load(graph, contextLength, session, staysOnDevice),
-    batch: null,
-    open: () => (staysOnDevice ? DeviceCache.open(shape, budget) : KvCache.open(pool)),
-  };
+  const solo = await FullRunner.load(graph, contextLength, session, staysOnDevice);
+  if (!staysOnDevice) {
+    return { solo, batch: null, mostRows: Infinity, open: () => KvCache.open(pool) };
+  }
+  const open = (): DeviceCache => DeviceCache.open(shape, budget);
+  return { solo, batch: null, mostRows: await mostPromptRows(solo, open, contextLength), open };
 }

@@ -3,17 +3,19 @@ import { createHash } from "node:crypto";
 import { mkdir, stat } from "node:fs/promises";
 import { cpus } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { InvalidArgumentError, UnsupportedError } from "@veridraft/core-probs";
+import { InvalidArgumentError } from "@veridraft/core-probs";
 import type { Tokenizer } from "@veridraft/tokenization";
+import { adapterHasHalves } from "./adapter.ts";
 import { decoderShape } from "./architectures.ts";
 import { type CacheType, cacheTypes } from "./cache-type.ts";
 import { convertedModel, defaultCacheFolder } from "./convert.ts";
 import { usableCpus } from "./cpus.ts";
 import { batchSlots } from "./delta-layout.ts";
-import type { FullGraph } from "./full-graph.ts";
+import { type FullGraph, fullGraph, huggingFaceNames } from "./full-graph.ts";
 import type { Gguf } from "./gguf.ts";
 import { OnnxModel } from "./model.ts";
 import { type ModelSource, readModelSource } from "./model-source.ts";
+import { readOnnxHeader } from "./onnx-header.ts";
 import type { DeltaGraph } from "./protocol.ts";
 import { recalledSelfTest, type SelfTest } from "./self-test.ts";
 import { startWorker } from "./start-worker.ts";
@@ -22,7 +24,10 @@ import { type WeightFormat, weightFormats } from "./weights.ts";
 
 /** How to run a model. */
 export interface LoadOptions {
-  /** Of a GGUF file: default "int8"; "f32" is the reference, "row8" the fastest. An ONNX graph has the weights that it has. */
+  /**
+   * Of a GGUF file: default "int8"; on cuda "f16", and on webgpu where the adapter has 16-bit floats, else "f32". "f32" is the reference, "row8" the
+   * fastest on the CPU. An ONNX graph has the weights that it has.
+   */
   readonly weights?: WeightFormat;
   /** Default "cpu". A device that is not there is refused. */
   readonly device?: Device;
@@ -40,7 +45,7 @@ export interface LoadOptions {
    * an ONNX graph run one after another.
    */
   readonly streams?: number;
-  /** How keys and values are kept: "f16" takes half the memory of "f32", the default, "int8" not much more than a quarter. */
+  /** How keys and values are kept: "f16" takes half the memory of "f32", the default, "int8" not much more than a quarter. For GGUF files on the CPU. */
   readonly cacheType?: CacheType;
   /** Most bytes of keys and values of all sequences; a forward that needs more is refused. Default 2 GiB. */
   readonly maxCacheBytes?: number;
@@ -139,25 +144,41 @@ async function convert(
   gguf: Gguf,
   streams: number,
   cacheFolder: string,
-  { weights = "int8", cacheType = "f32", device = "cpu" }: LoadOptions,
+  { device = "cpu", weights: wanted, cacheType = "f32" }: LoadOptions,
 ): Promise<Prepared> {
+  const weights = wanted ?? (await defaultWeights(device));
   if (!weightFormats.includes(weights)) {
     throw new InvalidArgumentError(
       `loadModel: weights must be one of ${weightFormats.join(", ")}, got ${String(weights)}`,
     );
   }
-  if (device !== "cpu") {
-    throw new UnsupportedError(
-      `loadModel: a GGUF file runs on cpu, got device ${device}; ONNX folders run on ${devices.join(", ")}`,
-    );
-  }
-  if (weights === "f16") {
+  if (device === "cpu" && weights === "f16") {
     throw new InvalidArgumentError(
       "loadModel: weights f16 are for a GPU, on the CPU they cost what f32 costs; use int8 or f32",
     );
   }
+  if (device !== "cpu" && weights === "row8") {
+    throw new InvalidArgumentError(
+      `loadModel: weights row8 are for the CPU, device ${device} has no operators for them; use f16, f32 or int8`,
+    );
+  }
+  if (device !== "cpu" && cacheType !== "f32") {
+    throw new InvalidArgumentError(
+      `loadModel: cacheType is for the CPU, got ${cacheType}; on device ${device} keys and values are kept as the weights compute them`,
+    );
+  }
   const shape = decoderShape(gguf);
-  const { solo, batch } = await convertedModel(gguf, shape, weights, cacheType, cacheFolder);
+  const { solo, batch, present } = await convertedModel(
+    gguf,
+    shape,
+    weights,
+    cacheType,
+    cacheFolder,
+  );
+  const folder = dirname(solo);
+  if (device !== "cpu") {
+    return { graph: fullGraph(readOnnxHeader(present), huggingFaceNames), weights, folder };
+  }
   const { layers, kvHeads, headDim, vocab } = shape;
   const graph: DeltaGraph = {
     layout: "delta",
@@ -170,7 +191,12 @@ async function convert(
     cacheType,
     vocabSize: vocab,
   };
-  return { graph, weights, folder: dirname(solo) };
+  return { graph, weights, folder };
+}
+
+async function defaultWeights(device: Device): Promise<WeightFormat> {
+  if (device === "cpu") return "int8";
+  return device === "cuda" || (await adapterHasHalves()) ? "f16" : "f32";
 }
 
 /** Runs an ONNX graph where it is; what is found out about it is kept by its path, size and time. */

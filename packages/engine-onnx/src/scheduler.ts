@@ -23,15 +23,17 @@ const aloneRows = 256;
  *
  * @param waiting In order of arrival, at least one; a long one that has just run stands last.
  * @param slots Forwards that a run can hold.
+ * @param mostRows Most rows of a forward alone that is divisible.
  * @returns Indices of those that run, and their rows.
  */
 export function nextRun(
   waiting: readonly Waiting[],
   slots: number,
+  mostRows = aloneRows,
 ): { readonly index: number; readonly rows: number }[] {
   if (waiting.length === 1 || slots === 1) {
     const [{ left, divisible }] = waiting;
-    return [{ index: 0, rows: divisible ? Math.min(left, aloneRows) : left }];
+    return [{ index: 0, rows: divisible ? Math.min(left, aloneRows, mostRows) : left }];
   }
   const isLong = ({ left, divisible }: Waiting): boolean => divisible && left > sharedRows;
   const long = waiting.findIndex(isLong);

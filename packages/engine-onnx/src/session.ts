@@ -39,6 +39,8 @@ export async function createSession(
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
       graphOptimizationLevel: "all",
+      // On a device it warns that the arithmetic of shapes stays on the CPU, as it should.
+      logSeverityLevel: device === "cpu" ? 2 : 3,
       // Shapes change with every call.
       enableMemPattern: false,
       extra: {

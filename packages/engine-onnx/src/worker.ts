@@ -71,15 +71,12 @@ class Job {
 const sequences = new Map<number, Entry>();
 const prefixes = new PrefixCache(options.prefixCacheBytes);
 const budget = new ByteBudget(options.maxCacheBytes, () => prefixes.dropOldest());
-const {
-  solo,
-  batch,
-  open: openCache,
-} = await loadEngine(options, budget).catch((error: unknown) => {
+const engine = await loadEngine(options, budget).catch((error: unknown) => {
   reply({ op: "refused", ...described(error) });
   // The caller's thread ends this one.
   return new Promise<never>(() => {});
 });
+const { solo, batch } = engine;
 /** In order of arrival, but a long one stands last when some of it has run. */
 let jobs: Job[] = [];
 let running = false;
@@ -132,7 +129,7 @@ async function runAll(): Promise<void> {
 }
 
 async function runOnce(): Promise<void> {
-  const picked = nextRun(jobs, batch?.slots ?? 1).map(({ index, rows }) => ({
+  const picked = nextRun(jobs, batch?.slots ?? 1, engine.mostRows).map(({ index, rows }) => ({
     job: jobs[index],
     rows,
   }));
@@ -229,7 +226,7 @@ function open(sequence: number, cache: SequenceCache, abort: Int32Array): void {
 port.on("message", (request: Request) => {
   switch (request.op) {
     case "open":
-      open(request.sequence, openCache(), request.abort);
+      open(request.sequence, engine.open(), request.abort);
       return;
     case "statistics": {
       const statistics = {
