@@ -30,6 +30,10 @@ async function read(model: OnnxModel): Promise<{ logits: Matrix; bytes: number }
   return { logits, bytes: cacheBytes };
 }
 
+function rowsFrom({ data, rows, cols }: Matrix, from: number): Matrix {
+  return { data: data.subarray(from * cols), rows: rows - from, cols };
+}
+
 /** The largest difference, as a share of the largest logit. */
 function largestDifference(a: Matrix, b: Matrix): number {
   const largest = b.data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
@@ -78,11 +82,7 @@ describe.each([
     const other = await again.forward(Int32Array.of(...ids.subarray(0, 12), 7, 8));
     await model.dispose();
     // The sums of attention to a tree stand in another order, which may tip a rounding.
-    const rows = (matrix: Matrix, from: number): Matrix => {
-      const data = matrix.data.subarray(from * matrix.cols);
-      return { data, rows: matrix.rows - from, cols: matrix.cols };
-    };
-    expect(largestDifference(here, rows(whole, 12))).toBeLessThan(tolerance);
-    expect(largestDifference(there, rows(other, 12))).toBeLessThan(tolerance);
+    expect(largestDifference(here, rowsFrom(whole, 12))).toBeLessThan(tolerance);
+    expect(largestDifference(there, rowsFrom(other, 12))).toBeLessThan(tolerance);
   });
 });
