@@ -1,5 +1,5 @@
 /**
- * How close each weight format is to float32 on a text, beside llama.cpp on the same file.
+ * How close each weight format and each way to keep keys and values is to float32 on a text, beside llama.cpp on the same file.
  *
  * The text is cut into windows, each read by an empty sequence. Every token after the first of a window counts, scored under all tokens of the window
  * before it. A format is loaded beside float32 only while it is measured.
@@ -7,11 +7,12 @@
 import { readFile } from "node:fs/promises";
 import { argmax, InvalidArgumentError, klDivergence, row, softmax } from "@veridraft/core-probs";
 import {
+  cacheTypes,
   type LoadedModel,
   loadModel,
+  type LoadOptions,
   type OnnxSequence,
   usableCpus,
-  type WeightFormat,
   weightFormats,
 } from "@veridraft/engine-onnx";
 import { markdownTable } from "markdown-table";
@@ -34,6 +35,12 @@ export const qualityOptions = z.strictObject({
     .transform((text) => text.split(","))
     .pipe(z.array(z.enum(weightFormats)))
     .describe("Formats of the weights, separated by commas."),
+  cacheTypes: z
+    .string()
+    .default("f16,int8")
+    .transform((text) => text.split(","))
+    .pipe(z.array(z.enum(cacheTypes)))
+    .describe("How keys and values are kept, beside weights of f32; separated by commas."),
   maxTokens: z.int().min(2).optional().describe("Most tokens of the text; all where absent."),
   json: jsonOption,
 });
@@ -57,15 +64,19 @@ export async function benchQuality(flags: z.output<typeof qualityOptions>): Prom
   const { model, text, maxTokens, json } = flags;
   if (text === undefined) throw new InvalidArgumentError("bench quality needs --text FILE");
   const content = await readFile(text, "utf8");
-  await withModel(model, "f32", async (f32) => {
+  await withModel(model, { weights: "f32" }, async (f32) => {
     const ids = f32.tokenizer.encode(content).subarray(0, maxTokens);
     if (ids.length < 2) throw new InvalidArgumentError(`--text: ${text} has fewer than 2 tokens`);
     const reference = readerOf(f32);
     const rows = [await measure("f32", ids, reference, reference)];
-    for (const weights of flags.weights) {
-      if (weights === "f32") continue;
-      await withModel(model, weights, async (loaded) => {
-        rows.push(await measure(weights, ids, reference, readerOf(loaded)));
+    const variants = [
+      ...flags.weights.map((weights) => ({ weights, cacheType: "f32" }) as const),
+      ...flags.cacheTypes.map((cacheType) => ({ weights: "f32", cacheType }) as const),
+    ].filter(({ weights, cacheType }) => weights !== "f32" || cacheType !== "f32");
+    for (const { weights, cacheType } of variants) {
+      const name = cacheType === "f32" ? weights : `${weights}, cache ${cacheType}`;
+      await withModel(model, { weights, cacheType }, async (loaded) => {
+        rows.push(await measure(name, ids, reference, readerOf(loaded)));
       });
     }
     const missing = peerIsMissing(llamaCpp);
@@ -87,10 +98,10 @@ export async function benchQuality(flags: z.output<typeof qualityOptions>): Prom
 /** Loads a model for as long as it is used. Idle threads do not spin, as another one runs in turn with it. */
 async function withModel(
   path: string,
-  weights: WeightFormat,
+  options: Pick<LoadOptions, "weights" | "cacheType">,
   use: (loaded: LoadedModel) => Promise<void>,
 ): Promise<void> {
-  const loaded = await loadModel(path, { weights, spinning: false });
+  const loaded = await loadModel(path, { ...options, spinning: false });
   try {
     await use(loaded);
   } finally {
