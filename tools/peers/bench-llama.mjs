@@ -1,6 +1,6 @@
 // node-llama-cpp as a process, for comparisons: one JSON request a line in, one JSON answer a line out.
 //
-//   node bench-llama.mjs [--model FILE] [--threads 2] [--lookup] [--sequences 1]
+//   node bench-llama.mjs [--model FILE] [--threads 2] [--lookup] [--sequences 1] [--vocab 49000]
 //   out: {"version":"node-llama-cpp ...","loadMs":800}
 //   in:  {"op":"generate","promptIds":[1,2,3],"maxTokens":64}    out: {"ids":[...],"tokensPerSecond":126}
 //        {"op":"forward","past":128,"rows":8}                    out: {"ms":33}
@@ -23,6 +23,7 @@ const { values } = parseArgs({
     threads: { type: "string", default: "2" },
     lookup: { type: "boolean", default: false },
     sequences: { type: "string", default: "1" },
+    vocab: { type: "string", default: "49000" },
   },
 });
 const contextSize = 2048;
@@ -46,8 +47,9 @@ answer({
   loadMs: performance.now() - started,
 });
 
+const idModulus = Math.min(49_000, Number(values.vocab));
 const idsOf = (count, first = 0) =>
-  Array.from({ length: count }, (_, i) => ((first + i) * 7919 + 13) % 49_000);
+  Array.from({ length: count }, (_, i) => ((first + i) * 7919 + 13) % idModulus);
 
 /** Makes a sequence hold exactly the first `past` ids. */
 async function hold(each, past) {

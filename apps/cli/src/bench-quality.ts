@@ -18,7 +18,7 @@ import { markdownTable } from "markdown-table";
 import { z } from "zod";
 import type { JsonProcess } from "./json-process.ts";
 import { jsonOption, modelOptions } from "./options.ts";
-import { peerIsMissing, startPeer } from "./peer.ts";
+import { llamaCpp, peerIsMissing, startPeer } from "./peer.ts";
 
 /** Tokens that are read together from nothing; fits any model's context. */
 const windowTokens = 512;
@@ -68,9 +68,9 @@ export async function benchQuality(flags: z.output<typeof qualityOptions>): Prom
         rows.push(await measure(weights, ids, reference, readerOf(loaded)));
       });
     }
-    const missing = peerIsMissing();
+    const missing = peerIsMissing(llamaCpp);
     if (missing === null) {
-      const peer = await startPeer(model, usableCpus());
+      const peer = await startPeer(llamaCpp, model, usableCpus());
       try {
         rows.push(await measure("llama.cpp", ids, reference, peerReader(peer)));
       } finally {

@@ -15,7 +15,7 @@ import type { Generator } from "./generator.ts";
 import { generateOptions, jsonOption, modelOptions } from "./options.ts";
 import type { JsonProcess } from "./json-process.ts";
 import { median } from "./median.ts";
-import { peerIsMissing, startPeer } from "./peer.ts";
+import { llamaCpp, peerIsMissing, startPeer } from "./peer.ts";
 import { openRemote } from "./remote.ts";
 import { withServers } from "./server-process.ts";
 
@@ -53,7 +53,7 @@ interface Row {
 
 /** `veridraft bench`. */
 export async function bench(flags: BenchFlags): Promise<void> {
-  const missing = peerIsMissing();
+  const missing = peerIsMissing(llamaCpp);
   if (missing !== null) process.stderr.write(`${missing}\n`);
   const peers: JsonProcess[] = [];
   await withServers(flags, async (_draft, verifier) => {
@@ -63,7 +63,7 @@ export async function bench(flags: BenchFlags): Promise<void> {
       if (missing === null) {
         for (const lookup of [false, true]) {
           const drafting = lookup ? ["--lookup"] : [];
-          const peer = await startPeer(flags.model, usableCpus(), ...drafting);
+          const peer = await startPeer(llamaCpp, flags.model, usableCpus(), ...drafting);
           peers.push(peer);
           engines.set(lookup ? "llama.cpp lookup" : "llama.cpp", await theirs(peer, flags));
         }

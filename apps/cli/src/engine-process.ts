@@ -17,8 +17,9 @@ function answer(message: object): void {
   process.stdout.write(`${JSON.stringify(message)}\n`);
 }
 
+const idModulus = Math.min(49_000, model.vocabSize);
 function idsOf(count: number, first = 0): Int32Array {
-  return Int32Array.from({ length: count }, (_, i) => ((first + i) * 7919 + 13) % 49_000);
+  return Int32Array.from({ length: count }, (_, i) => ((first + i) * 7919 + 13) % idModulus);
 }
 
 /** Makes a sequence hold exactly the first `past` ids. */

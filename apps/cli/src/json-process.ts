@@ -8,7 +8,9 @@ export interface JsonProcess {
   /** The line that it began with. */
   readonly greeting: Readonly<Record<string, unknown>>;
   /** @throws Error where the program answers with `{"error": …}` or has ended. */
-  ask<Answer>(request: object): Promise<Answer>;
+  ask<Answer extends object>(request: object): Promise<Answer>;
+  /** The answer, or why the program has none. @throws Error where it has ended. */
+  askOrReason<Answer extends object>(request: object): Promise<Answer | { readonly error: string }>;
   /** Closes its input, which ends it. */
   stop(): Promise<void>;
 }
@@ -24,17 +26,27 @@ export async function startJsonProcess(
   const ended = exited.then(() => Promise.reject(new Error(`${name} has ended`)));
   ended.catch(() => {});
   const lines = createInterface({ input: child.stdout });
-  const answer = async <Answer>(): Promise<Answer> => {
+  const next = async <Answer>(): Promise<Answer | { readonly error: string }> => {
     const [line] = (await Promise.race([once(lines, "line"), ended])) as [string];
-    const message = JSON.parse(line) as { error?: string };
-    if (message.error !== undefined) throw new Error(`${name}: ${message.error}`);
-    return message as Answer;
+    return JSON.parse(line);
+  };
+  const answer = async <Answer extends object>(): Promise<Answer> => {
+    const message = await next<Answer>();
+    if ("error" in message) throw new Error(`${name}: ${message.error}`);
+    return message;
+  };
+  const send = (request: object): void => {
+    child.stdin.write(`${JSON.stringify(request)}\n`);
   };
   return {
     greeting: await answer(),
     ask(request) {
-      child.stdin.write(`${JSON.stringify(request)}\n`);
+      send(request);
       return answer();
+    },
+    askOrReason(request) {
+      send(request);
+      return next();
     },
     async stop() {
       child.stdin.end();

@@ -8,9 +8,10 @@ export const bin = fileURLToPath(new URL("../bin/veridraft.mjs", import.meta.url
 export function run(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  timeout = 60_000,
 ): Promise<{ code: number; out: string; err: string }> {
   return new Promise((resolve) => {
-    const options = { env: { ...process.env, ...env }, timeout: 60_000 };
+    const options = { env: { ...process.env, ...env }, timeout };
     execFile(process.execPath, [bin, ...args], options, (error, out, err) => {
       resolve({ code: error === null ? 0 : Number(error.code), out, err });
     });
