@@ -21,7 +21,8 @@ import { withServers } from "./server-process.ts";
 
 const mostRounds = 3;
 
-export const benchOptions = modelOptions.extend({
+export const benchOptions = modelOptions.omit({ device: true }).extend({
+  weights: modelOptions.shape.weights.default("int8"),
   drafter: generateOptions.shape.drafter,
   maxTokens: z.int().min(2).max(1024).default(96).describe("Most tokens of an answer."),
   rounds: z.int().min(1).max(mostRounds).default(mostRounds).describe("Prompts of each kind."),

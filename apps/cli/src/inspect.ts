@@ -1,6 +1,8 @@
+import { isOnnx } from "@veridraft/engine-onnx";
 import { z } from "zod";
 import { describeModel, type EngineVerdict, judgeModel } from "./describe-model.ts";
 import { formatBytes } from "./format-bytes.ts";
+import { describeOnnx, onnxRows } from "./inspect-onnx.ts";
 import { modelPath } from "./model-folder.ts";
 import { jsonOption } from "./options.ts";
 
@@ -11,7 +13,14 @@ export async function inspect(
   nameOrPath: string,
   flags: z.output<typeof inspectOptions>,
 ): Promise<void> {
-  const { gguf, ...model } = await describeModel(modelPath(nameOrPath));
+  const path = modelPath(nameOrPath);
+  if (isOnnx(path)) {
+    const model = await describeOnnx(path);
+    if (flags.json) process.stdout.write(`${JSON.stringify(model)}\n`);
+    else print(onnxRows(model));
+    return;
+  }
+  const { gguf, ...model } = await describeModel(path);
   const engine = judgeModel(gguf);
   if (flags.json) {
     process.stdout.write(`${JSON.stringify({ ...model, engine })}\n`);
@@ -21,7 +30,7 @@ export async function inspect(
   const typeLines = Object.entries(types).map(
     ([type, { tensors, bytes }]) => `${type}: ${tensors} tensors, ${formatBytes(bytes)}`,
   );
-  const rows: [string, string | number | null][] = [
+  print([
     ["name", model.name],
     ["architecture", model.architecture],
     ["parameters", `${(model.parameters / 1e6).toFixed(1)} million`],
@@ -35,7 +44,10 @@ export async function inspect(
     ["file", formatBytes(model.fileBytes)],
     ...typeLines.map((line, i): [string, string] => [i === 0 ? "types" : "", line]),
     ["engine", sentence(engine)],
-  ];
+  ]);
+}
+
+function print(rows: readonly (readonly [string, string | number | null])[]): void {
   for (const [label, value] of rows) {
     process.stdout.write(`${label.padEnd(15)}${value ?? "not said"}\n`);
   }

@@ -1,7 +1,7 @@
 /** The settings of the commands that generate, each in one place: bounds, default and help text. */
 import { defaultSampling, type Sampling } from "@veridraft/core-probs";
 import { drafterNames } from "@veridraft/draft-server";
-import { weightFormats } from "@veridraft/engine-onnx";
+import { devices, weightFormats } from "@veridraft/engine-onnx";
 import { smolLM2 } from "@veridraft/model-smollm2";
 import { z } from "zod";
 import { modelPath } from "./model-folder.ts";
@@ -15,8 +15,12 @@ export const modelOptions = z.strictObject({
     .min(1)
     .default(smolLM2.path)
     .transform((model) => modelPath(model))
-    .describe("GGUF file or name of the model."),
-  weights: z.enum(weightFormats).default("int8").describe("Format of the weights."),
+    .describe("GGUF file, ONNX folder or graph, or name of the model."),
+  weights: z
+    .enum(weightFormats)
+    .optional()
+    .describe("Format of the weights of a GGUF file; absent: int8, on a GPU f16."),
+  device: z.enum(devices).default("cpu").describe("Where the model runs."),
 });
 
 export const jsonOption = z

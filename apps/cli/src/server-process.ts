@@ -32,15 +32,24 @@ async function startServer(kind: "draft" | "verifier", flags: string[]): Promise
   };
 }
 
+/** What a verifier server runs, and how. */
+interface Target {
+  readonly model: string;
+  readonly weights?: string;
+  readonly device?: string;
+}
+
 /** Runs a task with a draft server and a verifier server that asks it, and stops both whatever comes of it: also on SIGTERM and Ctrl-C. */
 export async function withServers<T>(
-  { model, weights }: { readonly model: string; readonly weights: string },
+  { model, weights, device = "cpu" }: Target,
   task: (draft: ServerProcess, verifier: ServerProcess) => Promise<T>,
 ): Promise<T> {
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => process.exit(1));
   const draft = await startServer("draft", ["--model", model]);
   try {
-    const target = ["--model", model, "--weights", weights, "--draft-server", draft.address];
+    const format = weights === undefined ? [] : ["--weights", weights];
+    const session = ["--device", device, ...format];
+    const target = ["--model", model, ...session, "--draft-server", draft.address];
     const verifier = await startServer("verifier", target);
     try {
       return await task(draft, verifier);

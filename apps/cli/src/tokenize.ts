@@ -2,7 +2,7 @@ import { loadTokenizer } from "@veridraft/engine-onnx";
 import type { z } from "zod";
 import { jsonOption, modelOptions } from "./options.ts";
 
-export const tokenizeOptions = modelOptions.omit({ weights: true }).extend({
+export const tokenizeOptions = modelOptions.omit({ weights: true, device: true }).extend({
   json: jsonOption,
 });
 

@@ -1,5 +1,5 @@
 /** The settings of the draft server. */
-import { weightFormats } from "@veridraft/engine-onnx";
+import { devices, weightFormats } from "@veridraft/engine-onnx";
 import { smolLM2 } from "@veridraft/model-smollm2";
 import { z } from "zod";
 import { networkSettings } from "./start-service.ts";
@@ -24,9 +24,15 @@ export const draftServerConfig = z
       .string()
       .min(1)
       .default(smolLM2.path)
-      .describe("GGUF file of the target model; its tokenizer and context length are used."),
-    draftModel: z.string().min(1).optional().describe("GGUF file of a smaller model that drafts."),
-    weights: z.enum(weightFormats).default("int8").describe("Weights of the draft model."),
+      .describe(
+        "GGUF file, ONNX folder or graph of the target model; its tokenizer and context length are used.",
+      ),
+    draftModel: z.string().min(1).optional().describe("The same of a smaller model that drafts."),
+    weights: z
+      .enum(weightFormats)
+      .optional()
+      .describe("Format of the weights of a GGUF draft model; absent: int8, on a GPU f16."),
+    device: z.enum(devices).default("cpu").describe("Where the draft model runs."),
     threads: z.int().min(1).max(1024).default(1).describe("Threads of the draft model."),
     spinning: z
       .boolean()

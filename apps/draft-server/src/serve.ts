@@ -1,13 +1,13 @@
 /** Loads what the settings name and serves it. */
-import { InvalidArgumentError, ModelFileError } from "@veridraft/core-probs";
+import { InvalidArgumentError } from "@veridraft/core-probs";
 import {
   type LoadedModel,
   loadModel,
   type LoadOptions,
   loadTokenizer,
-  readGguf,
+  readModelSource,
 } from "@veridraft/engine-onnx";
-import { type Tokenizer, tokenizerFromGguf } from "@veridraft/tokenization";
+import type { Tokenizer } from "@veridraft/tokenization";
 import type { DraftServerConfig, DrafterName } from "./config.ts";
 import { Drafters } from "./drafters.ts";
 import { draftService } from "./service.ts";
@@ -28,20 +28,14 @@ export async function serveDraft(
   config: DraftServerConfig,
   { log }: ServeOptions = {},
 ): Promise<DraftServer> {
-  const { metadata } = await readGguf(config.model);
-  const tokenizer = tokenizerFromGguf(metadata);
-  const contextKey = `${String(metadata.get("general.architecture"))}.context_length`;
-  const contextLength = metadata.get(contextKey);
-  if (typeof contextLength !== "number") {
-    throw new ModelFileError(`serveDraft: ${config.model} has no ${contextKey}`);
-  }
+  const { name, tokenizer, contextLength } = await readModelSource(config.model);
   const { vocabSize, sha256: tokenizerSha256 } = tokenizer;
 
-  const { draftModel, weights, threads, spinning, drafter, storeTokens } = config;
+  const { draftModel, weights, device, threads, spinning, drafter, storeTokens } = config;
   const draft =
     draftModel === undefined
       ? null
-      : await loadDraftModel(draftModel, tokenizer, { weights, threads, spinning });
+      : await loadDraftModel(draftModel, tokenizer, { weights, device, threads, spinning });
   const drafters = new Drafters({
     preferred: drafter,
     vocabSize,
@@ -49,7 +43,7 @@ export async function serveDraft(
     draftModel: draft?.model ?? null,
   });
   const info = {
-    name: String(metadata.get("general.name") ?? ""),
+    name,
     vocabSize,
     contextLength,
     tokenizerSha256,

@@ -1,6 +1,6 @@
 /** The settings of the verifier server. */
 import { networkSettings } from "@veridraft/draft-server";
-import { weightFormats } from "@veridraft/engine-onnx";
+import { devices, weightFormats } from "@veridraft/engine-onnx";
 import { smolLM2 } from "@veridraft/model-smollm2";
 import { z } from "zod";
 
@@ -15,8 +15,16 @@ export const verifierServerConfig = z.strictObject({
     .min(1)
     .optional()
     .describe("host:port of the draft server; absent: nothing is drafted."),
-  model: z.string().min(1).default(smolLM2.path).describe("GGUF file of the target model."),
-  weights: z.enum(weightFormats).default("int8").describe("Format of the weights."),
+  model: z
+    .string()
+    .min(1)
+    .default(smolLM2.path)
+    .describe("GGUF file, ONNX folder or graph of the target model."),
+  weights: z
+    .enum(weightFormats)
+    .optional()
+    .describe("Format of the weights of a GGUF file; absent: int8, on a GPU f16."),
+  device: z.enum(devices).default("cpu").describe("Where the model runs."),
   threads: z.int().min(1).max(1024).optional().describe("Threads of the model; default all CPUs."),
   streams: z
     .int()

@@ -11,8 +11,8 @@ export async function serveVerifier(
   { log, warn = () => {} }: ServeOptions = {},
 ): Promise<RunningService> {
   const { model, draftServer, roundTimeoutMs, ...rest } = config;
-  const { weights, threads, streams, maxCacheBytes, prefixCacheBytes } = rest;
-  const engine = { weights, threads, streams, maxCacheBytes, prefixCacheBytes };
+  const { weights, device, threads, streams, maxCacheBytes, prefixCacheBytes } = rest;
+  const engine = { weights, device, threads, streams, maxCacheBytes, prefixCacheBytes };
   const target = await loadModel(model, engine);
   const draftClient = draftServer === undefined ? null : createDraftClient(draftServer);
   const info = {
@@ -20,7 +20,7 @@ export async function serveVerifier(
     vocabSize: target.model.vocabSize,
     contextLength: target.model.contextLength,
     tokenizerSha256: target.tokenizer.sha256,
-    weights,
+    weights: target.weights,
     exact: target.exact,
     engine: "engine-onnx",
   };

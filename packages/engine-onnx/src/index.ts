@@ -9,6 +9,7 @@ export { type ExportFormat, exportModel } from "./export.ts";
 export { type FullGraph } from "./full-graph.ts";
 export { type LoadedModel, loadModel, type LoadOptions, loadTokenizer } from "./load.ts";
 export { type ModelSource, type Network, readModelSource } from "./model-source.ts";
+export { isOnnx } from "./onnx-folder.ts";
 export { type OnnxForwardOptions, OnnxModel, OnnxSequence } from "./model.ts";
 export type { EngineStatistics } from "./protocol.ts";
 export { type Device, devices } from "./session.ts";

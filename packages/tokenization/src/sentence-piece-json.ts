@@ -2,12 +2,13 @@
  * What tokenizer.json says of a SentencePiece vocabulary of the BPE kind (Llama 2, Mistral, Gemma): merges in place of scores, and normalizers or
  * Metaspace in place of the space before a text.
  *
- * Does not: Metaspace that splits or goes before the first part only, texts that are changed in any other way.
+ * Does not: Metaspace that splits or puts spaces before texts, which it leaves out where one is there; texts that are changed in any other way.
  */
 import { UnsupportedError } from "@veridraft/core-probs";
 import type { ComponentJson, TokenizerJson } from "./tokenizer-json.ts";
 
 const spaceMark = "▁";
+const bytePiece = /^<0x[0-9A-F]{2}>$/;
 
 /** Whether a space goes before a text. @throws UnsupportedError naming the component that does something else. */
 export function readSpacePrefix({ normalizer, pre_tokenizer }: TokenizerJson): boolean {
@@ -23,13 +24,12 @@ export function readSpacePrefix({ normalizer, pre_tokenizer }: TokenizerJson): b
     if (component.type === "Split" && marks && patternOf(component) === " ") continue;
     if (component.type !== "Metaspace") refuse(`pre_tokenizer "${component.type}"`);
     const scheme = component.prepend_scheme ?? "always";
-    if (component.split !== false || scheme === "first") {
+    if (component.split !== false || scheme !== "never") {
       refuse(
         `Metaspace with split ${String(component.split)} and prepend_scheme ${String(scheme)}`,
       );
     }
     marks = true;
-    prefix = scheme === "always";
   }
   if (!marks) refuse(`a vocabulary that does not write spaces as "${spaceMark}"`);
   return prefix;
@@ -47,14 +47,16 @@ export function scoresOf(
   literalIds: ReadonlySet<number>,
 ): number[] {
   const rankOf = new Map(merges.map(([left, right], rank) => [`${left} ${right}`, rank]));
-  const normal = new Set(pieces.filter((piece, id) => piece !== "" && !literalIds.has(id)));
+  const normal = new Set(pieces.filter((_, id) => !literalIds.has(id)));
+  // A character needs no piece to be merged here.
+  const isSymbol = (text: string): boolean => normal.has(text) || [...text].length === 1;
   const last = merges.length;
   const ranges: { readonly from: number; readonly to: number; readonly piece: string }[] = [];
   const scores = pieces.map((piece, id) => {
-    if (literalIds.has(id)) return -last;
+    if (literalIds.has(id) || bytePiece.test(piece)) return -last;
     let [from, to] = [last, -1];
     for (const [left, right] of splits(piece)) {
-      if (!normal.has(left) || !normal.has(right)) continue;
+      if (!isSymbol(left) || !isSymbol(right)) continue;
       const rank = rankOf.get(`${left} ${right}`);
       if (rank === undefined) refuse(`"${piece}" without the merge of "${left}" and "${right}"`);
       from = Math.min(from, rank);
