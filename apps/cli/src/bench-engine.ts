@@ -17,7 +17,7 @@ import { jsonOption, modelOptions } from "./options.ts";
 import { llamaCpp, type Peer, peerIsMissing, startPeer, transformersJs } from "./peer.ts";
 import { requantize } from "./requantize.ts";
 
-export const benchEngineOptions = modelOptions.omit({ device: true }).extend({
+export const benchEngineOptions = modelOptions.omit({ device: true, cacheType: true }).extend({
   weights: modelOptions.shape.weights.default("int8"),
   rounds: z.int().min(1).max(100).default(5).describe("Times that everything is measured."),
   json: jsonOption,

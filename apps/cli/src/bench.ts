@@ -21,7 +21,7 @@ import { withServers } from "./server-process.ts";
 
 const mostRounds = 3;
 
-export const benchOptions = modelOptions.omit({ device: true }).extend({
+export const benchOptions = modelOptions.omit({ device: true, cacheType: true }).extend({
   weights: modelOptions.shape.weights.default("int8"),
   drafter: generateOptions.shape.drafter,
   maxTokens: z.int().min(2).max(1024).default(96).describe("Most tokens of an answer."),

@@ -11,7 +11,8 @@ export async function openLocal(flags: GenerateFlags): Promise<Generator> {
   if (flags.drafter === "model" && draftModel === undefined) {
     throw new InvalidArgumentError("--drafter model needs --draft-model FILE");
   }
-  const target = await loadModel(flags.model, { weights: flags.weights, device: flags.device });
+  const { weights, device, cacheType } = flags;
+  const target = await loadModel(flags.model, { weights, device, cacheType });
   const { model, tokenizer, exactTrees, costs } = target;
   const draft =
     draftModel === undefined

@@ -1,7 +1,7 @@
 /** The settings of the commands that generate, each in one place: bounds, default and help text. */
 import { defaultSampling, type Sampling } from "@veridraft/core-probs";
 import { drafterNames } from "@veridraft/draft-server";
-import { devices, weightFormats } from "@veridraft/engine-onnx";
+import { cacheTypes, devices, weightFormats } from "@veridraft/engine-onnx";
 import { smolLM2 } from "@veridraft/model-smollm2";
 import { z } from "zod";
 import { modelPath } from "./model-folder.ts";
@@ -21,6 +21,10 @@ export const modelOptions = z.strictObject({
     .optional()
     .describe("Format of the weights of a GGUF file; absent: int8, on a GPU f16."),
   device: z.enum(devices).default("cpu").describe("Where the model runs."),
+  cacheType: z
+    .enum(cacheTypes)
+    .optional()
+    .describe("How keys and values are kept, for GGUF files on the CPU; absent: f32."),
 });
 
 export const jsonOption = z

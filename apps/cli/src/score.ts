@@ -9,8 +9,8 @@ export const scoreOptions = modelOptions.extend({
 
 /** `veridraft score`: the first token has no log-probability, as nothing stands before it. */
 export async function score(text: string, flags: z.output<typeof scoreOptions>): Promise<void> {
-  const { weights, device } = flags;
-  const { model, tokenizer } = await loadModel(flags.model, { weights, device });
+  const { weights, device, cacheType } = flags;
+  const { model, tokenizer } = await loadModel(flags.model, { weights, device, cacheType });
   try {
     const ids = tokenizer.encode(text);
     const logProbs = await scoreTokens(model, ids);

@@ -2,9 +2,11 @@ import { loadTokenizer } from "@veridraft/engine-onnx";
 import type { z } from "zod";
 import { jsonOption, modelOptions } from "./options.ts";
 
-export const tokenizeOptions = modelOptions.omit({ weights: true, device: true }).extend({
-  json: jsonOption,
-});
+export const tokenizeOptions = modelOptions
+  .omit({ weights: true, device: true, cacheType: true })
+  .extend({
+    json: jsonOption,
+  });
 
 /** `veridraft tokenize`. */
 export async function tokenize(

@@ -28,7 +28,8 @@ export async function serveDraft(
   config: DraftServerConfig,
   { log }: ServeOptions = {},
 ): Promise<DraftServer> {
-  const { name, tokenizer, contextLength } = await readModelSource(config.model);
+  const { name, readTokenizer, contextLength } = await readModelSource(config.model);
+  const tokenizer = readTokenizer();
   const { vocabSize, sha256: tokenizerSha256 } = tokenizer;
 
   const { draftModel, weights, device, threads, spinning, drafter, storeTokens } = config;

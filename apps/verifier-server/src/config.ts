@@ -1,6 +1,6 @@
 /** The settings of the verifier server. */
 import { networkSettings } from "@veridraft/draft-server";
-import { devices, weightFormats } from "@veridraft/engine-onnx";
+import { cacheTypes, devices, weightFormats } from "@veridraft/engine-onnx";
 import { smolLM2 } from "@veridraft/model-smollm2";
 import { z } from "zod";
 
@@ -25,6 +25,10 @@ export const verifierServerConfig = z.strictObject({
     .optional()
     .describe("Format of the weights of a GGUF file; absent: int8, on a GPU f16."),
   device: z.enum(devices).default("cpu").describe("Where the model runs."),
+  cacheType: z
+    .enum(cacheTypes)
+    .optional()
+    .describe("How keys and values are kept, for GGUF files on the CPU; absent: f32."),
   threads: z.int().min(1).max(1024).optional().describe("Threads of the model; default all CPUs."),
   streams: z
     .int()

@@ -10,10 +10,10 @@ export async function serveVerifier(
   config: VerifierServerConfig,
   { log, warn = () => {} }: ServeOptions = {},
 ): Promise<RunningService> {
-  const { model, draftServer, roundTimeoutMs, ...rest } = config;
-  const { weights, device, threads, streams, maxCacheBytes, prefixCacheBytes } = rest;
-  const engine = { weights, device, threads, streams, maxCacheBytes, prefixCacheBytes };
-  const target = await loadModel(model, engine);
+  const { model, draftServer, roundTimeoutMs, weights, device, cacheType, ...rest } = config;
+  const { threads, streams, maxCacheBytes, prefixCacheBytes } = rest;
+  const cache = { cacheType, maxCacheBytes, prefixCacheBytes };
+  const target = await loadModel(model, { weights, device, threads, streams, ...cache });
   const draftClient = draftServer === undefined ? null : createDraftClient(draftServer);
   const info = {
     name: target.name,

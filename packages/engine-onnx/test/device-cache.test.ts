@@ -4,7 +4,7 @@ import { ByteBudget } from "../src/byte-budget.ts";
 import { DeviceCache } from "../src/device-cache.ts";
 import { dataOf } from "../src/session.ts";
 
-const shape = { layers: 1, kvHeads: 2, headDim: 4, kvType: "float32", contextLength: 100 } as const;
+const shape = { layers: 1, kvHeads: 2, headDim: 4, cacheType: "f32", contextLength: 100 } as const;
 /** Keys and values of a row. */
 const rowBytes = 2 * 2 * 4 * 4;
 
