@@ -34,6 +34,10 @@ try {
       stems(/^src\/(.*)\.ts$/),
       `stale dist of ${name}, remove it`,
     );
+    assert.ok(
+      files.some(({ path }) => path === "LICENSE"),
+      `${name} has no LICENSE`,
+    );
   }
 
   // Third parties in the versions of our lock file: their releases do not break our tests, and npm has them in its cache.

@@ -13,7 +13,10 @@ it("holds no more after 10,000 generations than after 1,000", { timeout: 120_000
   const cacheFolder = await mkdtemp(join(tmpdir(), "veridraft-growth-"));
   try {
     const { stdout } = await promisify(execFile)(process.execPath, [
-      ...["--expose-gc", "--import", "tsx", "--conditions=@veridraft/source"],
+      "--expose-gc",
+      "--import",
+      "tsx",
+      "--conditions=@veridraft/source",
       path("many-generations.ts"),
       path("fixtures/gguf/llama.gguf"),
       cacheFolder,
