@@ -13,7 +13,7 @@ import { batchSlots } from "./delta-layout.ts";
 import { type FullGraph, fullGraph, huggingFaceNames } from "./full-graph.ts";
 import type { Gguf } from "./gguf.ts";
 import { OnnxModel } from "./model.ts";
-import { type ModelSource, readModelSource } from "./model-source.ts";
+import { type ModelSource, type Network, readModelSource } from "./model-source.ts";
 import { readOnnxHeader } from "./onnx-header.ts";
 import type { DeltaGraph } from "./protocol.ts";
 import { recalledSelfTest, type SelfTest } from "./self-test.ts";
@@ -96,11 +96,11 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
       `loadModel: streams must be an integer in [1, ${batchSlots}], got ${streams}`,
     );
   }
-  const { network, contextLength, ...about } = await readModelSource(path);
-  const { graph, weights, folder } =
+  const { network, contextLength: _, ...about } = await readModelSource(path);
+  const { graph, weights, contextLength, folder } =
     "gguf" in network
       ? await convert(network.gguf, streams, cacheFolder, options)
-      : await asItIs(network.graph, cacheFolder, options);
+      : await asItIs(network, cacheFolder, options);
   const model = await OnnxModel.start({
     graph,
     session: { device, threads, spinning, affinity },
@@ -122,6 +122,7 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
 interface Prepared {
   readonly graph: DeltaGraph | FullGraph;
   readonly weights: LoadedModel["weights"];
+  readonly contextLength: number;
   readonly folder: string;
 }
 
@@ -150,11 +151,12 @@ async function convert(
   }
   const shape = decoderShape(gguf);
   const { solo, batch, present } = await convertedModel(gguf, shape, weights, cacheFolder);
+  const { context, layers, kvHeads, headDim, vocab } = shape;
   const folder = dirname(solo);
   if (device !== "cpu") {
-    return { graph: fullGraph(readOnnxHeader(present), huggingFaceNames), weights, folder };
+    const graph = fullGraph(readOnnxHeader(present), huggingFaceNames);
+    return { graph, weights, contextLength: context, folder };
   }
-  const { layers, kvHeads, headDim, vocab } = shape;
   const graph: DeltaGraph = {
     layout: "delta",
     solo,
@@ -165,7 +167,7 @@ async function convert(
     headDim,
     vocabSize: vocab,
   };
-  return { graph, weights, folder };
+  return { graph, weights, contextLength: context, folder };
 }
 
 async function defaultWeights(device: Device): Promise<WeightFormat> {
@@ -175,7 +177,7 @@ async function defaultWeights(device: Device): Promise<WeightFormat> {
 
 /** Runs an ONNX graph where it is; what is found out about it is kept by its path, size and time. */
 async function asItIs(
-  graph: FullGraph,
+  { graph, contextLength }: Extract<Network, { graph: FullGraph }>,
   cacheFolder: string,
   { weights }: LoadOptions,
 ): Promise<Prepared> {
@@ -188,5 +190,5 @@ async function asItIs(
   const about = JSON.stringify([resolve(graph.path), size, mtimeMs]);
   const folder = join(cacheFolder, `${createHash("sha256").update(about).digest("hex")}-onnx`);
   await mkdir(folder, { recursive: true });
-  return { graph, weights: "onnx", folder };
+  return { graph, weights: "onnx", contextLength, folder };
 }
