@@ -1,7 +1,7 @@
 /** What an ONNX model is and what the engine does with it, from its config and the header of its graph. */
 import { basename } from "node:path";
 import { isProbsError } from "@veridraft/core-probs";
-import { type FullGraph, readModelSource } from "@veridraft/engine-onnx";
+import { type FullGraph, type Network, readModelSource } from "@veridraft/engine-onnx";
 
 /** A model for people. */
 export type OnnxDescription =
@@ -25,8 +25,8 @@ export type OnnxDescription =
 /** Reads the description. */
 export async function describeOnnx(path: string): Promise<OnnxDescription> {
   try {
-    const { name, network, contextLength, chatTemplate } = await readModelSource(path);
-    const { graph } = network as { readonly graph: FullGraph };
+    const { name, network, chatTemplate } = await readModelSource(path);
+    const { graph, contextLength } = network as Extract<Network, { graph: FullGraph }>;
     return {
       name,
       graph: graph.path,

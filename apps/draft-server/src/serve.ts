@@ -1,5 +1,5 @@
 /** Loads what the settings name and serves it. */
-import { InvalidArgumentError } from "@veridraft/core-probs";
+import { InvalidArgumentError, ModelFileError } from "@veridraft/core-probs";
 import {
   type LoadedModel,
   loadModel,
@@ -29,6 +29,9 @@ export async function serveDraft(
   { log }: ServeOptions = {},
 ): Promise<DraftServer> {
   const { name, readTokenizer, contextLength } = await readModelSource(config.model);
+  if (contextLength === null) {
+    throw new ModelFileError(`serveDraft: ${config.model} does not say its context length`);
+  }
   const tokenizer = readTokenizer();
   const { vocabSize, sha256: tokenizerSha256 } = tokenizer;
 

@@ -41,7 +41,7 @@ describe("a server that cannot start says why in one sentence and exits with 1",
 
   it.each<[string, () => Promise<string>, string]>([
     ["is not there", async () => "/nonexistent/model.gguf", "ENOENT"],
-    ["is a folder", async () => tmpdir(), "is not a file"],
+    ["is a folder", async () => tmpdir(), "has neither config.json nor genai_config.json"],
     [
       "is no GGUF file",
       () =>

@@ -14,7 +14,7 @@ import { batchSlots } from "./delta-layout.ts";
 import { type FullGraph, fullGraph, huggingFaceNames } from "./full-graph.ts";
 import type { Gguf } from "./gguf.ts";
 import { OnnxModel } from "./model.ts";
-import { type ModelSource, readModelSource } from "./model-source.ts";
+import { type ModelSource, type Network, readModelSource } from "./model-source.ts";
 import { readOnnxHeader } from "./onnx-header.ts";
 import type { DeltaGraph } from "./protocol.ts";
 import { recalledSelfTest, type SelfTest } from "./self-test.ts";
@@ -110,11 +110,11 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
   // Three things take time: this thread loads ONNX Runtime while the files are read, and the weights while the tokenizer is built.
   const started = startWorker();
   try {
-    const { network, contextLength, readTokenizer, ...about } = await readModelSource(path);
-    const { graph, weights, folder } =
+    const { network, readTokenizer, name, chatTemplate } = await readModelSource(path);
+    const { graph, weights, contextLength, folder } =
       "gguf" in network
         ? await convert(network.gguf, streams, cacheFolder, options)
-        : await asItIs(network.graph, cacheFolder, options);
+        : await asItIs(network, cacheFolder, options);
     const loading = OnnxModel.load(started, {
       graph,
       session: { device, threads, spinning, affinity },
@@ -125,7 +125,7 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
     const [model, tokenizer] = await Promise.all([loading, Promise.resolve().then(readTokenizer)]);
     const conditions = { device, threads, spinning, streams, cacheType };
     const found = await recalledSelfTest(model, folder, conditions);
-    return { ...about, model, tokenizer, weights, ...found };
+    return { name, chatTemplate, model, tokenizer, weights, ...found };
   } catch (error) {
     await started.worker.terminate();
     throw error;
@@ -136,6 +136,7 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
 interface Prepared {
   readonly graph: DeltaGraph | FullGraph;
   readonly weights: LoadedModel["weights"];
+  readonly contextLength: number;
   readonly folder: string;
 }
 
@@ -175,11 +176,12 @@ async function convert(
     cacheType,
     cacheFolder,
   );
+  const { context, layers, kvHeads, headDim, vocab } = shape;
   const folder = dirname(solo);
   if (device !== "cpu") {
-    return { graph: fullGraph(readOnnxHeader(present), huggingFaceNames), weights, folder };
+    const graph = fullGraph(readOnnxHeader(present), huggingFaceNames);
+    return { graph, weights, contextLength: context, folder };
   }
-  const { layers, kvHeads, headDim, vocab } = shape;
   const graph: DeltaGraph = {
     layout: "delta",
     solo,
@@ -191,7 +193,7 @@ async function convert(
     cacheType,
     vocabSize: vocab,
   };
-  return { graph, weights, folder };
+  return { graph, weights, contextLength: context, folder };
 }
 
 async function defaultWeights(device: Device): Promise<WeightFormat> {
@@ -201,7 +203,7 @@ async function defaultWeights(device: Device): Promise<WeightFormat> {
 
 /** Runs an ONNX graph where it is; what is found out about it is kept by its path, size and time. */
 async function asItIs(
-  graph: FullGraph,
+  { graph, contextLength }: Extract<Network, { graph: FullGraph }>,
   cacheFolder: string,
   { weights, cacheType }: LoadOptions,
 ): Promise<Prepared> {
@@ -215,5 +217,5 @@ async function asItIs(
   const about = JSON.stringify([resolve(graph.path), size, mtimeMs]);
   const folder = join(cacheFolder, `${createHash("sha256").update(about).digest("hex")}-onnx`);
   await mkdir(folder, { recursive: true });
-  return { graph, weights: "onnx", folder };
+  return { graph, weights: "onnx", contextLength, folder };
 }

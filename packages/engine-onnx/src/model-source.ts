@@ -1,6 +1,5 @@
 /** What the files of a model say, of either kind, without loading it. */
 import { basename } from "node:path";
-import { ModelFileError } from "@veridraft/core-probs";
 import {
   type ChatTemplate,
   chatTemplateFromGguf,
@@ -12,14 +11,17 @@ import { type Gguf, readGguf } from "./gguf.ts";
 import { isOnnx, readOnnxFolder } from "./onnx-folder.ts";
 
 /** The network: still in the file, or a graph that runs as it is. */
-export type Network = { readonly gguf: Gguf } | { readonly graph: FullGraph };
+export type Network =
+  | { readonly gguf: Gguf }
+  | { readonly graph: FullGraph; readonly contextLength: number };
 
 /** A model, without its weights. */
 export interface ModelSource {
   /** The name in the file, or the file's or folder's name. */
   readonly name: string;
   readonly network: Network;
-  readonly contextLength: number;
+  /** Null where a GGUF file does not say. */
+  readonly contextLength: number | null;
   /** Builds its tables, which takes a moment. @throws UnsupportedError for a tokenizer that the engine lacks. */
   readonly readTokenizer: () => Tokenizer;
   /** Absent where the files have none. */
@@ -34,19 +36,16 @@ export interface ModelSource {
 export async function readModelSource(path: string): Promise<ModelSource> {
   if (isOnnx(path)) {
     const { graph, ...rest } = readOnnxFolder(path);
-    return { ...rest, network: { graph } };
+    return { ...rest, network: { graph, contextLength: rest.contextLength } };
   }
   const gguf = await readGguf(path);
   const { metadata } = gguf;
-  const contextKey = `${String(metadata.get("general.architecture"))}.context_length`;
-  const contextLength = metadata.get(contextKey);
-  if (typeof contextLength !== "number") {
-    throw new ModelFileError(`readModelSource: ${path} has no ${contextKey}`);
-  }
+  const architecture = String(metadata.get("general.architecture"));
+  const contextLength = metadata.get(`${architecture}.context_length`);
   return {
     name: String(metadata.get("general.name") ?? basename(path, ".gguf")),
     network: { gguf },
-    contextLength,
+    contextLength: typeof contextLength === "number" ? contextLength : null,
     readTokenizer: () => tokenizerFromGguf(metadata),
     chatTemplate: chatTemplateFromGguf(metadata),
   };
