@@ -16,6 +16,7 @@ import {
 } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { UnsupportedError } from "@veridraft/core-probs";
 import {
   type DecoderShape,
   linearsOf,
@@ -169,7 +170,7 @@ export interface ModelFiles {
   readonly graphs: Readonly<Record<string, OpenLayout>>;
 }
 
-/** Writes a model in a format. @returns Bytes by file. */
+/** Writes a model in a format. @returns Bytes by file. @throws UnsupportedError for gemma3 in float16. */
 export async function writeModel(
   gguf: Gguf,
   shape: DecoderShape,
@@ -177,6 +178,12 @@ export async function writeModel(
   { folder, dataFile: data, graphs }: ModelFiles,
   smoothing?: Smoothing,
 ): Promise<Record<string, number>> {
+  if (format.float === "float16" && shape.postNorms) {
+    // Measured: every logit of the real one is NaN.
+    throw new UnsupportedError(
+      "writeModel: hidden states of gemma3 are larger than float16 holds; use int8 or f32",
+    );
+  }
   const source = await open(gguf.path);
   const target = await open(join(folder, data), "w");
   try {
