@@ -176,6 +176,11 @@ export function decoderShape(gguf: Gguf): DecoderShape {
   return shape;
 }
 
+/** Whether its hidden states are no larger than float16 holds; those of gemma3 are. */
+export function fitsHalves({ postNorms }: DecoderShape): boolean {
+  return !postNorms;
+}
+
 function attentionOf(
   { metadata, tensors }: Gguf,
   name: string,

@@ -6,7 +6,7 @@ import { dirname, join, resolve } from "node:path";
 import { InvalidArgumentError } from "@veridraft/core-probs";
 import type { Tokenizer } from "@veridraft/tokenization";
 import { adapterHasHalves } from "./adapter.ts";
-import { decoderShape } from "./architectures.ts";
+import { type DecoderShape, decoderShape, fitsHalves } from "./architectures.ts";
 import { type CacheType, cacheTypes } from "./cache-type.ts";
 import { convertedModel, defaultCacheFolder } from "./convert.ts";
 import { usableCpus } from "./cpus.ts";
@@ -147,7 +147,8 @@ async function convert(
   cacheFolder: string,
   { device = "cpu", weights: wanted, cacheType = "f32" }: LoadOptions,
 ): Promise<Prepared> {
-  const weights = wanted ?? (await defaultWeights(device));
+  const shape = decoderShape(gguf);
+  const weights = wanted ?? (await defaultWeights(device, shape));
   if (!weightFormats.includes(weights)) {
     throw new InvalidArgumentError(
       `loadModel: weights must be one of ${weightFormats.join(", ")}, got ${String(weights)}`,
@@ -168,7 +169,6 @@ async function convert(
       `loadModel: cacheType is for the CPU, got ${cacheType}; on device ${device} keys and values are kept as the weights compute them`,
     );
   }
-  const shape = decoderShape(gguf);
   const { solo, batch, present } = await convertedModel(
     gguf,
     shape,
@@ -196,8 +196,9 @@ async function convert(
   return { graph, weights, contextLength: context, folder };
 }
 
-async function defaultWeights(device: Device): Promise<WeightFormat> {
+async function defaultWeights(device: Device, shape: DecoderShape): Promise<WeightFormat> {
   if (device === "cpu") return "int8";
+  if (!fitsHalves(shape)) return "f32";
   return device === "cuda" || (await adapterHasHalves()) ? "f16" : "f32";
 }
 
