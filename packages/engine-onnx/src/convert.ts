@@ -43,7 +43,7 @@ import {
   formats,
   type WeightFormat,
 } from "./weights.ts";
-import { type Blocks, blockSize, quantizeBlocks, repackQ4, repackQ8 } from "./quantize.ts";
+import { type Blocks, nibblesOfQ4, quantizeBlocks, repackQ4, repackQ8 } from "./quantize.ts";
 
 /** Part of the key: raise it when the graph or the weight layout changes. */
 const engineVersion = 5;
@@ -185,6 +185,11 @@ export async function writeModel(
       "writeModel: hidden states of gemma3 are larger than float16 holds; use int8 or f32",
     );
   }
+  if (format === formats.int4 && ![...gguf.tensors.values()].some(({ type }) => type === "Q4_0")) {
+    throw new UnsupportedError(
+      `loadModel: weights int4 are exact for tensors of Q4_0 only, and ${gguf.path} has none; use int8`,
+    );
+  }
   const source = await open(gguf.path);
   const target = await open(join(folder, data), "w");
   try {
@@ -260,19 +265,40 @@ function matrixOf(source: FileHandle, parts: readonly TensorPart[]): FileMatrix 
     rows,
     cols,
     floats: () => stackedFloats(source, parts),
-    async blocks() {
-      const values = new Uint8Array(rows * cols);
-      const scales = new Float32Array((rows * cols) / blockSize);
-      let at = 0;
-      for (const part of parts) {
-        const blocks = await readBlocks(source, part.tensor);
-        values.set(halfSplit(blocks.values, part), at);
-        scales.set(halfSplit(blocks.scales, part), at / blockSize);
-        at += part.tensor.shape[1] * cols;
-      }
-      return { values, scales };
-    },
+    blocks: () => stackedBlocks(source, parts, blocksOf),
+    nibbles: async () =>
+      parts.every(({ tensor }) => tensor.type === "Q4_0")
+        ? stackedBlocks(source, parts, (_, bytes, elements) => nibblesOfQ4(bytes, elements))
+        : null,
   };
+}
+
+/** The blocks of the parts, one after another. */
+async function stackedBlocks(
+  source: FileHandle,
+  parts: readonly TensorPart[],
+  read: (type: GgufTensor["type"], bytes: Uint8Array, elements: number) => Blocks,
+): Promise<Blocks> {
+  const stacked: Blocks[] = [];
+  for (const part of parts) {
+    const { tensor } = part;
+    const { values, scales } = read(
+      tensor.type,
+      await readBytes(source, tensor),
+      elementsOf(tensor),
+    );
+    stacked.push({ values: halfSplit(values, part), scales: halfSplit(scales, part) });
+  }
+  const values = new Uint8Array(stacked.reduce((sum, each) => sum + each.values.length, 0));
+  const scales = new Float32Array(stacked.reduce((sum, each) => sum + each.scales.length, 0));
+  let [value, scale] = [0, 0];
+  for (const each of stacked) {
+    values.set(each.values, value);
+    scales.set(each.scales, scale);
+    value += each.values.length;
+    scale += each.scales.length;
+  }
+  return { values, scales };
 }
 
 /** The ropes of all layers, each once. */
@@ -331,9 +357,8 @@ async function readFloats(source: FileHandle, tensor: GgufTensor): Promise<Float
   return dequantize(tensor.type, await readBytes(source, tensor), elementsOf(tensor));
 }
 
-async function readBlocks(source: FileHandle, tensor: GgufTensor): Promise<Blocks> {
-  const bytes = await readBytes(source, tensor);
-  if (tensor.type === "Q8_0") return repackQ8(bytes, elementsOf(tensor));
-  if (tensor.type === "Q4_0") return repackQ4(bytes, elementsOf(tensor));
-  return quantizeBlocks(dequantize(tensor.type, bytes, elementsOf(tensor)));
+function blocksOf(type: GgufTensor["type"], bytes: Uint8Array, elements: number): Blocks {
+  if (type === "Q8_0") return repackQ8(bytes, elements);
+  if (type === "Q4_0") return repackQ4(bytes, elements);
+  return quantizeBlocks(dequantize(type, bytes, elements));
 }

@@ -4,9 +4,9 @@
  */
 import { readHalf } from "./half.ts";
 
-/** Rows of 8-bit blocks. */
+/** Rows of 8-bit or 4-bit blocks. */
 export interface Blocks {
-  /** [rows, cols] q + 128. */
+  /** [rows, cols] q + 128; of 4 bits [rows, cols / 2] q + 8, the even of two neighbours low. */
   readonly values: Uint8Array;
   /** [rows, cols / size] */
   readonly scales: Float32Array;
@@ -84,6 +84,21 @@ export function repackQ4(bytes: Uint8Array, elements: number): Blocks {
     for (let j = 0; j < 16; j++) {
       values[block * blockSize + j] = (bytes[at + 2 + j] & 15) << 4;
       values[block * blockSize + j + 16] = bytes[at + 2 + j] & 240;
+    }
+  }
+  return { values, scales };
+}
+
+/** Q4_0 data as they are: nibbles of neighbours together, where the file has those of a block's halves. */
+export function nibblesOfQ4(bytes: Uint8Array, elements: number): Blocks {
+  const values = new Uint8Array(elements / 2);
+  const scales = new Float32Array(elements / blockSize);
+  for (let block = 0, at = 0; block < scales.length; block++, at += 18) {
+    scales[block] = readHalf(bytes, at);
+    for (let j = 0; j < 16; j++) {
+      // Elements 2j and 2j + 1 of a half stand in the same nibble of neighbouring bytes.
+      const [low, high] = [bytes[at + 2 + ((2 * j) & 15)], bytes[at + 2 + ((2 * j + 1) & 15)]];
+      values[block * 16 + j] = j < 8 ? (low & 15) | ((high & 15) << 4) : (low >> 4) | (high & 240);
     }
   }
   return { values, scales };

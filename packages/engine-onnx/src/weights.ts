@@ -4,10 +4,11 @@ import type { ConstantValues, ElementType, ExternalTensor, GraphBuilder } from "
 import { type Blocks, blockSize, quantizeBlocks, quantizeOutputs } from "./quantize.ts";
 
 /**
- * Formats of a model: 8-bit blocks of 32 or of 64, 8-bit rows of weights and of activations, float32 as the reference, or float16 throughout for a GPU.
+ * Formats of a model: 8-bit blocks of 32 or of 64, 4-bit blocks where the file has them, 8-bit rows of weights and of activations, float32 as the
+ * reference, or float16 throughout for a GPU.
  * On a CPU, ONNX Runtime computes float16 in float32 between casts: that of float32 with less precision, and no faster.
  */
-export const weightFormats = ["int8", "int8-64", "row8", "f32", "f16"] as const;
+export const weightFormats = ["int8", "int8-64", "int4", "row8", "f32", "f16"] as const;
 export type WeightFormat = (typeof weightFormats)[number];
 
 /** A matrix [rows, cols] of a model file; rows are outputs. */
@@ -17,6 +18,8 @@ export interface FileMatrix {
   floats(): Promise<Float32Array>;
   /** Blocks of {@link blockSize}, without loss where the file has such. */
   blocks(): Promise<Blocks>;
+  /** 4-bit blocks of {@link blockSize} as they are in the file; null where it has others. */
+  nibbles(): Promise<Blocks | null>;
 }
 
 /** Stores a tensor. */
@@ -85,6 +88,26 @@ function plain(type: FloatType): TableFormat {
 export const float32 = plain("float32");
 const float16 = plain("float16");
 
+/** The node that multiplies by blocks. */
+function blockLinear(
+  weights: Weights,
+  { name, x, K, N, output }: LinearLayer,
+  bits: 4 | 8,
+  block: number,
+): string {
+  // Another shape than that of the embedding, which may be the same tensor.
+  const bytes = (block * bits) / 8;
+  const values = weights.declare(`${name}.values`, `${name}.matrix`, [N, K / block, bytes]);
+  const scales = weights.declare(`${name}.scales`, `${name}.flat_scales`, [(N * K) / block]);
+  return weights.graph.node("com.microsoft:MatMulNBits", [x, values, scales], output, {
+    K,
+    N,
+    bits,
+    block_size: block,
+    accuracy_level: 4,
+  });
+}
+
 /** 8-bit blocks along the inputs; of 32 where those are no multiple of `size`. */
 function blocksOf(size: number): LinearFormat {
   const sizeFor = (K: number): number => (K % size === 0 ? size : blockSize);
@@ -97,18 +120,8 @@ function blocksOf(size: number): LinearFormat {
       await add(`${name}.values`, "uint8", [rows, cols], values);
       await add(`${name}.scales`, "float32", [rows, cols / block], scales);
     },
-    linear(weights, { name, x, K, N, output }) {
-      const block = sizeFor(K);
-      // Another shape than that of the embedding, which may be the same tensor.
-      const values = weights.declare(`${name}.values`, `${name}.matrix`, [N, K / block, block]);
-      const scales = weights.declare(`${name}.scales`, `${name}.flat_scales`, [(N * K) / block]);
-      return weights.graph.node("com.microsoft:MatMulNBits", [x, values, scales], output, {
-        K,
-        N,
-        bits: 8,
-        block_size: block,
-        accuracy_level: 4,
-      });
+    linear(weights, layer) {
+      return blockLinear(weights, layer, 8, sizeFor(layer.K));
     },
   };
 }
@@ -122,6 +135,21 @@ const blocks: TableFormat = {
       "embedded",
       { bits: 8, block_size: blockSize, gather_axis: 0, quantize_axis: 1 },
     );
+  },
+};
+
+/** 4-bit blocks where the file has such, which loses nothing; elsewhere 8-bit ones. */
+const nibbles: LinearFormat = {
+  async encode(name, matrix, add) {
+    const found = await matrix.nibbles();
+    if (found === null) return blocks.encode(name, matrix, add);
+    const { rows, cols } = matrix;
+    await add(`${name}.values`, "uint8", [rows, cols / 2], found.values);
+    await add(`${name}.scales`, "float32", [rows, cols / blockSize], found.scales);
+  },
+  linear(weights, layer) {
+    const bits = weights.bytesOf(`${layer.name}.values`) < layer.N * layer.K ? 4 : 8;
+    return blockLinear(weights, layer, bits, blockSize);
   },
 };
 
@@ -163,6 +191,7 @@ const rows8: LinearFormat = {
 export const formats: Readonly<Record<WeightFormat, Format>> = {
   int8: { layers: blocks, table: blocks, float: "float32" },
   "int8-64": { layers: blocksOf(64), table: blocks, float: "float32" },
+  int4: { layers: nibbles, table: blocks, float: "float32" },
   row8: { layers: rows8, table: blocks, float: "float32", smooth: true },
   f32: { layers: float32, table: float32, float: "float32" },
   f16: { layers: float16, table: float16, float: "float16" },
@@ -200,6 +229,11 @@ export class Weights {
   /** Rows [1, S, hidden] of the embedding table. */
   embed(ids: string): string {
     return this.format.table.embed(this, ids);
+  }
+
+  /** Size of a stored tensor. */
+  bytesOf(tensor: string): number {
+    return (this.tensors.get(tensor) as ExternalTensor).bytes;
   }
 
   /** A stored tensor, by default under its own name and in its own shape. */
