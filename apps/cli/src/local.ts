@@ -1,19 +1,31 @@
 import { createRng, InvalidArgumentError } from "@veridraft/core-probs";
 import { Drafters, loadDraftModel } from "@veridraft/draft-server";
-import { loadModel } from "@veridraft/engine-onnx";
+import { type LoadedModel, loadModel } from "@veridraft/engine-onnx";
 import { generateText, type TokenLogProb } from "@veridraft/spec-decoding";
 import type { Generated, Generator } from "./generator.ts";
 import { alternatives, type GenerateFlags, samplingOf } from "./options.ts";
 
-/** Loads the target, and the draft model where one is asked for. What drafters learn is kept from one generation to the next. */
-export async function openLocal(flags: GenerateFlags): Promise<Generator> {
-  const draftModel = flags.drafter === "model" ? flags.draftModel : undefined;
-  if (flags.drafter === "model" && draftModel === undefined) {
+/** A target, and what drafts for it; drafters keep what they learn from one generation to the next. */
+export interface Target {
+  readonly target: LoadedModel;
+  readonly drafters: Drafters;
+  dispose(): Promise<void>;
+}
+
+/** Loads the target, and the draft model where one is asked for. */
+export async function openTarget(
+  flags: Pick<
+    GenerateFlags,
+    "model" | "weights" | "device" | "cacheType" | "drafter" | "draftModel"
+  >,
+): Promise<Target> {
+  const { model: path, weights, device, cacheType, drafter } = flags;
+  const draftModel = drafter === "model" ? flags.draftModel : undefined;
+  if (drafter === "model" && draftModel === undefined) {
     throw new InvalidArgumentError("--drafter model needs --draft-model FILE");
   }
-  const { weights, device, cacheType } = flags;
-  const target = await loadModel(flags.model, { weights, device, cacheType });
-  const { model, tokenizer, exactTrees, costs } = target;
+  const target = await loadModel(path, { weights, device, cacheType });
+  const { model, tokenizer } = target;
   const draft =
     draftModel === undefined
       ? null
@@ -28,6 +40,20 @@ export async function openLocal(flags: GenerateFlags): Promise<Generator> {
     vocabSize: model.vocabSize,
     draftModel: draft?.model ?? null,
   });
+  return {
+    target,
+    drafters,
+    async dispose() {
+      await draft?.model.dispose();
+      await model.dispose();
+    },
+  };
+}
+
+/** Generates in this process. */
+export async function openLocal(flags: GenerateFlags): Promise<Generator> {
+  const { target, drafters, dispose } = await openTarget(flags);
+  const { tokenizer, exactTrees, costs } = target;
   return {
     async generate({ prompt, flags: each, seed, onText, signal }) {
       const { drafter, coupling, maxTokens, stop, numSpeculativeTokens } = each;
@@ -61,9 +87,6 @@ export async function openLocal(flags: GenerateFlags): Promise<Generator> {
       }
     },
     pieces: async (ids) => ids.map((id) => tokenizer.piece(id)),
-    async dispose() {
-      await model.dispose();
-      await draft?.model.dispose();
-    },
+    dispose,
   };
 }

@@ -5,6 +5,7 @@ import { bench, benchOptions } from "./bench.ts";
 import { benchEngine, benchEngineOptions } from "./bench-engine.ts";
 import { benchQuality, qualityOptions } from "./bench-quality.ts";
 import { chat } from "./chat.ts";
+import { checkLosslessCommand, checkLosslessOptions } from "./check-lossless.ts";
 import { demo } from "./demo.ts";
 import { generate } from "./generate.ts";
 import { inspect, inspectOptions } from "./inspect.ts";
@@ -73,6 +74,12 @@ configure(
   qualityOptions,
   prefix,
   benchQuality,
+);
+configure(
+  add("check-lossless", "whether drafting changes what the model says: a verdict with numbers"),
+  checkLosslessOptions,
+  prefix,
+  checkLosslessCommand,
 );
 configure(
   add("pull <name>", "fetches owner/repository:file-or-quantization from the Hugging Face hub"),

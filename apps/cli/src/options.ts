@@ -90,7 +90,9 @@ export const generateOptions = modelOptions.extend({
 export type GenerateFlags = z.output<typeof generateOptions>;
 
 /** The fields of a sampling law that flags set. */
-export function samplingOf(flags: GenerateFlags): Partial<Sampling> {
+export function samplingOf(
+  flags: Pick<GenerateFlags, "temperature" | "topK" | "topP" | "minP" | "repetitionPenalty">,
+): Partial<Sampling> {
   const { temperature, topK, topP, minP, repetitionPenalty } = flags;
   return { temperature, topK, topP, minP, repetitionPenalty };
 }
