@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { bench, benchOptions } from "./bench.ts";
 import { benchEngine, benchEngineOptions } from "./bench-engine.ts";
 import { benchQuality, qualityOptions } from "./bench-quality.ts";
+import { benchSpeculation, benchSpeculationOptions } from "./bench-speculation.ts";
 import { chat } from "./chat.ts";
 import { checkLosslessCommand, checkLosslessOptions } from "./check-lossless.ts";
 import { demo } from "./demo.ts";
@@ -74,6 +75,14 @@ configure(
   qualityOptions,
   prefix,
   benchQuality,
+);
+configure(
+  benchCommand
+    .command("speculation")
+    .description("speed and tokens a forward of each drafter, by class of prompts"),
+  benchSpeculationOptions,
+  prefix,
+  benchSpeculation,
 );
 configure(
   add("check-lossless", "whether drafting changes what the model says: a verdict with numbers"),
