@@ -8,6 +8,8 @@ import { openTarget } from "./local.ts";
 import { checkLossless, type Finding } from "./lossless.ts";
 import { generateOptions, samplingOf } from "./options.ts";
 
+const contents = Object.values(benchPrompts).flat();
+
 export const checkLosslessOptions = generateOptions
   .pick({
     model: true,
@@ -22,6 +24,12 @@ export const checkLosslessOptions = generateOptions
   .extend({
     drafter: z.enum(drafterNames).default("suffix").describe("What proposes tokens."),
     maxTokens: z.int().min(2).max(4096).default(64).describe("Most tokens of a text."),
+    prompts: z
+      .int()
+      .min(1)
+      .max(contents.length)
+      .default(contents.length)
+      .describe("Texts for each check."),
     temperature: z.number().gt(0).default(1).describe("Of the sampled texts."),
     topP: generateOptions.shape.topP,
     topK: generateOptions.shape.topK,
@@ -36,11 +44,12 @@ export async function checkLosslessCommand(flags: CheckFlags): Promise<void> {
   const { target, drafters, dispose } = await openTarget(flags);
   try {
     const { model, tokenizer, exact, exactTrees: branching, costs } = target;
-    const contents = Object.values(benchPrompts).flat();
     const findings = await checkLossless(
       {
         model,
-        prompts: contents.map((content) => encodePrompt(target, [{ role: "user", content }])),
+        prompts: contents
+          .slice(0, flags.prompts)
+          .map((content) => encodePrompt(target, [{ role: "user", content }])),
         draft: (sampling, tied) => drafters.create(drafter, { sampling, coupling: tied }),
         sampling: samplingOf(flags),
         options: {
