@@ -58,15 +58,14 @@ export async function createDraftModel(
       const tokens: number[] = [];
       const laws: DraftLaw[] = [];
       const confidences: number[] = [];
+      const draws = key.at(ids.length, "draft");
       // The last drafted token is never run: the draft's context need not hold it.
       const count = Math.min(budget, model.contextLength - ids.length + 1);
       while (tokens.length < count) {
         const logits = await cache.logitsAfter(text, signal);
         let law: Distribution = processLogits(logits, sampling, text);
         if (drawn) law = truncateLaw(law, lawSize);
-        const token = drawn
-          ? sample(law, key.at(text.length, "draft"))
-          : sampleGumbel(law, key.at(text.length, "sample"));
+        const token = drawn ? sample(law, draws) : sampleGumbel(law, key.at(text.length, "sample"));
         tokens.push(token);
         laws.push(drawn ? law : null);
         confidences.push(Math.min(1, probabilityOf(law, token)));
