@@ -29,7 +29,7 @@ export function remainderOf(law: Distribution): Remainder {
   const { ids, probs } = law;
   return ids === null
     ? { law, ids: new Int32Array(0), left: new Float64Array(0), mass: 1 }
-    : { law, ids, left: Float64Array.from(probs), mass: 1 };
+    : { law, ids, left: new Float64Array(probs), mass: 1 };
 }
 
 /** The probability of a token under the normalized remainder. */
@@ -85,7 +85,7 @@ export function drawRemainder(rest: Remainder, rng: Rng): number {
   const { law, ids, left } = rest;
   if (law.ids !== null) return ids[rng.categorical(left)];
   if (ids.length === 0) return sample(law, rng);
-  const weights = Float64Array.from(law.probs);
+  const weights = new Float64Array(law.probs);
   ids.forEach((id, j) => (weights[id] = left[j]));
   return rng.categorical(weights);
 }
@@ -146,7 +146,7 @@ function withIds(rest: Remainder, extra: ArrayLike<number>): Pick<Remainder, "id
 }
 
 function withAllIds({ law, ids, left }: Remainder): Pick<Remainder, "ids" | "left"> {
-  const all = Float64Array.from(law.probs);
+  const all = new Float64Array(law.probs);
   ids.forEach((id, j) => (all[id] = left[j]));
   return { ids: Int32Array.from(all, (_, id) => id), left: all };
 }

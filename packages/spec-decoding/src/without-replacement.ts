@@ -45,7 +45,7 @@ export function sampleWithoutReplacement(
 /** The law given that the token is not drawn; null where it has no mass besides. */
 function withoutToken({ ids, probs }: Distribution, token: number): Distribution | null {
   const place = ids === null ? token : ids.indexOf(token);
-  const rest = Float64Array.from(probs);
+  const rest = new Float64Array(probs);
   rest[place] = 0;
   let sum = 0;
   for (let j = 0; j < rest.length; j++) sum += rest[j];
