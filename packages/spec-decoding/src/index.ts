@@ -2,6 +2,12 @@ export { AdjacencyMatrix } from "./adjacency-matrix.ts";
 export { blockVerification } from "./block-verification.ts";
 export { Calibration } from "./calibration.ts";
 export { createDraftModel, type DraftModelOptions } from "./draft-model.ts";
+export {
+  createDraftModelTree,
+  type DraftModelTreeConfig,
+  draftModelTreeConfig,
+  type DraftModelTreeOptions,
+} from "./draft-model-tree.ts";
 export type { DraftContext, Drafter, DraftLaw, DraftResult } from "./drafter.ts";
 export type { GenerateOptions, TokenLogProb } from "./generate-options.ts";
 export { generate, type Step, type Summary } from "./generate.ts";

@@ -43,10 +43,10 @@ export function sampleWithoutReplacement(
 }
 
 /** The law given that the token is not drawn; null where it has no mass besides. */
-function withoutToken({ ids, probs }: Distribution, token: number): Distribution | null {
-  const place = ids === null ? token : ids.indexOf(token);
+export function withoutToken({ ids, probs }: Distribution, token: number): Distribution | null {
   const rest = new Float64Array(probs);
-  rest[place] = 0;
+  const place = ids === null ? token : ids.indexOf(token);
+  if (place >= 0) rest[place] = 0;
   let sum = 0;
   for (let j = 0; j < rest.length; j++) sum += rest[j];
   return sum > 0 ? { ids, probs: Float32Array.from(rest, (mass) => mass / sum) } : null;
