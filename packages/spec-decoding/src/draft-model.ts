@@ -12,24 +12,22 @@
  */
 import {
   type Distribution,
-  InvalidArgumentError,
   type LanguageModel,
   probabilityOf,
   processLogits,
   resolveSampling,
-  row,
   sample,
   sampleGumbel,
   type Sampling,
-  type Sequence,
   truncateLaw,
 } from "@veridraft/core-probs";
 import type { Drafter, DraftLaw } from "./drafter.ts";
+import { FollowingCache } from "./following-cache.ts";
 import { chain } from "./tree.ts";
 import type { Coupling } from "./verifier.ts";
 
 /** Most tokens of a law that is handed to the verifier. */
-const lawSize = 256;
+export const lawSize = 256;
 
 export interface DraftModelOptions {
   /** Usually that of the target: acceptance is highest when both laws are warped alike. Default greedy. */
@@ -58,15 +56,14 @@ export async function createDraftModel(
       const tokens: number[] = [];
       const laws: DraftLaw[] = [];
       const confidences: number[] = [];
+      const draws = key.at(ids.length, "draft");
       // The last drafted token is never run: the draft's context need not hold it.
       const count = Math.min(budget, model.contextLength - ids.length + 1);
       while (tokens.length < count) {
         const logits = await cache.logitsAfter(text, signal);
         let law: Distribution = processLogits(logits, sampling, text);
         if (drawn) law = truncateLaw(law, lawSize);
-        const token = drawn
-          ? sample(law, key.at(text.length, "draft"))
-          : sampleGumbel(law, key.at(text.length, "sample"));
+        const token = drawn ? sample(law, draws) : sampleGumbel(law, key.at(text.length, "sample"));
         tokens.push(token);
         laws.push(drawn ? law : null);
         confidences.push(Math.min(1, probabilityOf(law, token)));
@@ -79,44 +76,4 @@ export async function createDraftModel(
       cache.dispose();
     },
   };
-}
-
-/** A sequence that runs only what it has not run before. Disposed during a forward, it waits for its end. */
-class FollowingCache {
-  readonly #sequence: Sequence;
-  readonly #ids: number[] = [];
-  #running = false;
-  #disposed = false;
-
-  constructor(sequence: Sequence) {
-    this.#sequence = sequence;
-  }
-
-  /** Logits of the token after `text`. */
-  async logitsAfter(text: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
-    if (this.#disposed) throw new InvalidArgumentError("draft-model: the drafter is disposed");
-    let common = 0;
-    const most = Math.min(this.#ids.length, text.length - 1);
-    while (common < most && this.#ids[common] === text[common]) common++;
-    if (common < this.#ids.length) {
-      this.#sequence.truncate(common);
-      this.#ids.length = common;
-    }
-    const fresh = text.slice(common);
-    this.#running = true;
-    try {
-      const logits = await this.#sequence.forward(fresh, { rows: "last", signal });
-      this.#sequence.commit(fresh.length);
-      this.#ids.push(...fresh);
-      return row(logits, 0);
-    } finally {
-      this.#running = false;
-      if (this.#disposed) this.#sequence.dispose();
-    }
-  }
-
-  dispose(): void {
-    if (!this.#disposed && !this.#running) this.#sequence.dispose();
-    this.#disposed = true;
-  }
 }

@@ -12,7 +12,8 @@ import {
 } from "@veridraft/core-probs";
 import type { Drafter } from "./drafter.ts";
 import type { ScheduleOptions } from "./schedule.ts";
-import type { Coupling } from "./verifier.ts";
+import type { Coupling, Verifier } from "./verifier.ts";
+import { resolveVerifier, type VerifierName } from "./verifiers.ts";
 
 /** Options of `generate`. */
 export interface GenerateOptions extends ScheduleOptions {
@@ -28,6 +29,11 @@ export interface GenerateOptions extends ScheduleOptions {
   readonly drafter?: Drafter | null;
   /** Default "seeded". */
   readonly coupling?: Coupling;
+  /**
+   * A name, or one with its own settings. Default: by coupling and tree, always lossless. All but "match" need the coupling "optimal"; a lossy one
+   * changes the law of the text, as `statistics.lossless` says.
+   */
+  readonly verifier?: VerifierName | Verifier;
   /**
    * False verifies only the most confident chain of a drafted tree: for a target whose logits are bitwise the same however a chain is cut into
    * forwards, but not in a branching tree. Default true.
@@ -45,6 +51,8 @@ export interface Settings {
   readonly stopIds: ReadonlySet<number>;
   readonly sampling: Sampling;
   readonly coupling: Coupling;
+  /** Null: chosen for each tree. */
+  readonly verifier: Verifier | null;
   readonly logProbs: number | null;
 }
 
@@ -76,6 +84,7 @@ export function settle(
     stopIds: new Set(stopIds),
     sampling: resolveSampling(options.sampling),
     coupling,
+    verifier: resolveVerifier(options.verifier, coupling),
     logProbs,
   };
 }

@@ -1,6 +1,13 @@
 export { AdjacencyMatrix } from "./adjacency-matrix.ts";
+export { blockVerification } from "./block-verification.ts";
 export { Calibration } from "./calibration.ts";
 export { createDraftModel, type DraftModelOptions } from "./draft-model.ts";
+export {
+  createDraftModelTree,
+  type DraftModelTreeConfig,
+  draftModelTreeConfig,
+  type DraftModelTreeOptions,
+} from "./draft-model-tree.ts";
 export type { DraftContext, Drafter, DraftLaw, DraftResult } from "./drafter.ts";
 export type { GenerateOptions, TokenLogProb } from "./generate-options.ts";
 export { generate, type Step, type Summary } from "./generate.ts";
@@ -9,6 +16,16 @@ export {
   type PromptLookupConfig,
   promptLookupConfig,
 } from "./prompt-lookup.ts";
+export {
+  type Aggregate,
+  aggregate,
+  buildNeighbors,
+  createGreedyLantern,
+  createLantern,
+  type LanternConfig,
+  lanternConfig,
+  type NeighborTable,
+} from "./lantern.ts";
 export { sampleAndMatch } from "./sample-and-match.ts";
 export {
   chooseLength,
@@ -23,6 +40,7 @@ export {
   type ScheduleOptions,
 } from "./schedule.ts";
 export { residual, speculativeSampling } from "./speculative-sampling.ts";
+export { specInfer } from "./spec-infer.ts";
 export type { Statistics } from "./statistics.ts";
 export { createSuffixDrafter } from "./suffix-automaton.ts";
 export { SuffixIndex, SuffixMatch } from "./suffix-index.ts";
@@ -58,4 +76,22 @@ export {
   treeDepths,
   treeMask,
 } from "./tree.ts";
+export {
+  createThresholdAcceptance,
+  type ThresholdAcceptanceConfig,
+  thresholdAcceptanceConfig,
+} from "./threshold-acceptance.ts";
+export { traversalVerification } from "./traversal-verification.ts";
+export {
+  createTypicalAcceptance,
+  type TypicalAcceptanceConfig,
+  typicalAcceptanceConfig,
+  typicalThreshold,
+} from "./typical-acceptance.ts";
 export type { Coupling, TargetLaw, Verdict, Verifier } from "./verifier.ts";
+export { type VerifierName, verifiers } from "./verifiers.ts";
+export {
+  type DrawnSiblings,
+  sampleWithoutReplacement,
+  withoutReplacement,
+} from "./without-replacement.ts";
