@@ -25,6 +25,13 @@ export {
 export { residual, speculativeSampling } from "./speculative-sampling.ts";
 export type { Statistics } from "./statistics.ts";
 export { createSuffixDrafter } from "./suffix-automaton.ts";
+export {
+  createSuffixDecoding,
+  likeliestWalk,
+  type SuffixDecodingConfig,
+  suffixDecodingConfig,
+  type Walk,
+} from "./suffix-decoding.ts";
 export { SuffixIndex, SuffixMatch } from "./suffix-index.ts";
 export { SuffixStore } from "./suffix-store.ts";
 export {

@@ -13,6 +13,7 @@ import {
   type Coupling,
   createDraftModel,
   createPromptLookup,
+  createSuffixDecoding,
   createSuffixDrafter,
   createTokenRecycling,
   type Drafter,
@@ -50,6 +51,12 @@ const makers: Record<string, (setting: Setting) => Promise<Drafter> | Drafter | 
     const store = new SuffixStore();
     store.add(Array.from({ length: 200 }, (_, i) => (i * i) % vocabSize));
     return createSuffixDrafter(store);
+  },
+  "prompt-lookup with a vote": () => createPromptLookup({ prefer: "vote" }),
+  "suffix-decoding with a store": ({ vocabSize }) => {
+    const store = new SuffixStore();
+    store.add(Array.from({ length: 200 }, (_, i) => (i * i) % vocabSize));
+    return createSuffixDecoding(store, { maxSpecFactor: 3 });
   },
   "token-recycling": ({ vocabSize }) => createTokenRecycling(randomMatrix(vocabSize, 8)),
   "draft-model": ({ draft, sampling, coupling }) => createDraftModel(draft, { sampling, coupling }),
