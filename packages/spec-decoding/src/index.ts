@@ -4,6 +4,8 @@ export { createDraftModel, type DraftModelOptions } from "./draft-model.ts";
 export type { DraftContext, Drafter, DraftLaw, DraftResult } from "./drafter.ts";
 export type { GenerateOptions, TokenLogProb } from "./generate-options.ts";
 export { generate, type Step, type Summary } from "./generate.ts";
+export { createNgramCache } from "./ngram-cache.ts";
+export { NgramCounts } from "./ngram-counts.ts";
 export {
   createPromptLookup,
   type PromptLookupConfig,

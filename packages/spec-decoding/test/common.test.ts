@@ -12,6 +12,7 @@ import {
   AdjacencyMatrix,
   type Coupling,
   createDraftModel,
+  createNgramCache,
   createPromptLookup,
   createSuffixDecoding,
   createSuffixDrafter,
@@ -58,6 +59,7 @@ const makers: Record<string, (setting: Setting) => Promise<Drafter> | Drafter | 
     store.add(Array.from({ length: 200 }, (_, i) => (i * i) % vocabSize));
     return createSuffixDecoding(store, { maxSpecFactor: 3 });
   },
+  "ngram-cache": ({ sampling, coupling }) => createNgramCache(undefined, { sampling, coupling }),
   "token-recycling": ({ vocabSize }) => createTokenRecycling(randomMatrix(vocabSize, 8)),
   "draft-model": ({ draft, sampling, coupling }) => createDraftModel(draft, { sampling, coupling }),
   adversarial: ({ vocabSize }) => adversarialDrafter(vocabSize, 4),
