@@ -47,6 +47,7 @@ export {
 export {
   createTokenRecycling,
   draftTree,
+  learnText,
   recycle,
   TR_TREE_80,
   treeFromChildCounts,
