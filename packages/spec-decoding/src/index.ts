@@ -2,6 +2,7 @@ export { AdjacencyMatrix } from "./adjacency-matrix.ts";
 export { Calibration } from "./calibration.ts";
 export { createDraftModel, type DraftModelOptions } from "./draft-model.ts";
 export type { DraftContext, Drafter, DraftLaw, DraftResult } from "./drafter.ts";
+export { createForcedText, type ForcedTokens } from "./forced-text.ts";
 export type { GenerateOptions, TokenLogProb } from "./generate-options.ts";
 export { generate, type Step, type Summary } from "./generate.ts";
 export { createNgramCache } from "./ngram-cache.ts";
@@ -11,6 +12,7 @@ export {
   type PromptLookupConfig,
   promptLookupConfig,
 } from "./prompt-lookup.ts";
+export { alignReference, type Alignment, createReferenceText } from "./reference-text.ts";
 export { sampleAndMatch } from "./sample-and-match.ts";
 export {
   chooseLength,

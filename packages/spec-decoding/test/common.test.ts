@@ -12,8 +12,10 @@ import {
   AdjacencyMatrix,
   type Coupling,
   createDraftModel,
+  createForcedText,
   createNgramCache,
   createPromptLookup,
+  createReferenceText,
   createSuffixDecoding,
   createSuffixDrafter,
   createTokenRecycling,
@@ -60,6 +62,9 @@ const makers: Record<string, (setting: Setting) => Promise<Drafter> | Drafter | 
     return createSuffixDecoding(store, { maxSpecFactor: 3 });
   },
   "ngram-cache": ({ sampling, coupling }) => createNgramCache(undefined, { sampling, coupling }),
+  "reference-text": ({ vocabSize }) =>
+    createReferenceText(Array.from({ length: 200 }, (_, i) => (i * i) % vocabSize)),
+  "forced-text": ({ vocabSize }) => createForcedText((ids) => [ids.length % vocabSize, 0, 1]),
   "token-recycling": ({ vocabSize }) => createTokenRecycling(randomMatrix(vocabSize, 8)),
   "draft-model": ({ draft, sampling, coupling }) => createDraftModel(draft, { sampling, coupling }),
   adversarial: ({ vocabSize }) => adversarialDrafter(vocabSize, 4),
