@@ -2,7 +2,7 @@
  * Forced text: drafts tokens that a caller knows must come next, such as the only continuation that a grammar allows.
  *
  * "Coalescence" of .txt's Outlines, 2024, and "jump-forward decoding" of Zheng et al., "SGLang: Efficient Execution of Structured Language Model
- * Programs", 2023, arXiv:2312.07104, section 4.
+ * Programs", 2023, arXiv:2312.07104.
  *
  * Before each round the hook is asked for the tokens that must follow the text; they are drafted as a chain, each with confidence 1.
  *

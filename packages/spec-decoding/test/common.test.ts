@@ -12,6 +12,8 @@ import {
   AdjacencyMatrix,
   type Coupling,
   createDraftModel,
+  createCombination,
+  createFirstOf,
   createForcedText,
   createNgramCache,
   createPromptLookup,
@@ -65,6 +67,14 @@ const makers: Record<string, (setting: Setting) => Promise<Drafter> | Drafter | 
   "reference-text": ({ vocabSize }) =>
     createReferenceText(Array.from({ length: 200 }, (_, i) => (i * i) % vocabSize)),
   "forced-text": ({ vocabSize }) => createForcedText((ids) => [ids.length % vocabSize, 0, 1]),
+  combination: ({ vocabSize }) =>
+    createCombination([
+      createSuffixDrafter(),
+      createPromptLookup({ prefer: "earliest" }),
+      createTokenRecycling(randomMatrix(vocabSize, 8)),
+    ]),
+  "first of a suffix drafter and a drawn n-gram cache": ({ sampling, coupling }) =>
+    createFirstOf([createSuffixDrafter(), createNgramCache(undefined, { sampling, coupling })]),
   "token-recycling": ({ vocabSize }) => createTokenRecycling(randomMatrix(vocabSize, 8)),
   "draft-model": ({ draft, sampling, coupling }) => createDraftModel(draft, { sampling, coupling }),
   adversarial: ({ vocabSize }) => adversarialDrafter(vocabSize, 4),
