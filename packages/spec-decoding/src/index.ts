@@ -1,6 +1,12 @@
 export { AdjacencyMatrix } from "./adjacency-matrix.ts";
 export { Calibration } from "./calibration.ts";
 export { createCombination, createFirstOf, mergeTrees } from "./combination.ts";
+export {
+  crossVocabularyModel,
+  mapVocabulary,
+  type Pieces,
+  type VocabularyMap,
+} from "./cross-vocabulary.ts";
 export { createDraftModel, type DraftModelOptions } from "./draft-model.ts";
 export type { DraftContext, Drafter, DraftLaw, DraftResult } from "./drafter.ts";
 export { createForcedText, type ForcedTokens } from "./forced-text.ts";

@@ -21,7 +21,9 @@ import {
   createSuffixDecoding,
   createSuffixDrafter,
   createTokenRecycling,
+  crossVocabularyModel,
   type Drafter,
+  mapVocabulary,
   SuffixStore,
 } from "@veridraft/spec-decoding";
 import * as fc from "fast-check";
@@ -77,6 +79,13 @@ const makers: Record<string, (setting: Setting) => Promise<Drafter> | Drafter | 
     createFirstOf([createSuffixDrafter(), createNgramCache(undefined, { sampling, coupling })]),
   "token-recycling": ({ vocabSize }) => createTokenRecycling(randomMatrix(vocabSize, 8)),
   "draft-model": ({ draft, sampling, coupling }) => createDraftModel(draft, { sampling, coupling }),
+  "draft-model of another vocabulary": ({ vocabSize, draft, sampling, coupling }) => {
+    const pieces = Array.from({ length: vocabSize }, (_, id) => Uint8Array.of(id));
+    // The draft has no token for 1.
+    const other = pieces.map((piece, id) => (id === 1 ? null : piece));
+    const model = crossVocabularyModel(draft, mapVocabulary(pieces, other, 0));
+    return createDraftModel(model, { sampling, coupling });
+  },
   adversarial: ({ vocabSize }) => adversarialDrafter(vocabSize, 4),
 };
 const names = Object.keys(makers);
