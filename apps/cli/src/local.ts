@@ -1,7 +1,14 @@
+import { readFile } from "node:fs/promises";
 import { createRng, InvalidArgumentError } from "@veridraft/core-probs";
 import { Drafters, loadDraftModel } from "@veridraft/draft-server";
 import { type LoadedModel, loadModel } from "@veridraft/engine-onnx";
-import { generateText, type TokenLogProb } from "@veridraft/spec-decoding";
+import {
+  createFirstOf,
+  createReferenceText,
+  type Drafter,
+  generateText,
+  type TokenLogProb,
+} from "@veridraft/spec-decoding";
 import type { Generated, Generator } from "./generator.ts";
 import { alternatives, type GenerateFlags, samplingOf } from "./options.ts";
 
@@ -54,16 +61,27 @@ export async function openTarget(
 export async function openLocal(flags: GenerateFlags): Promise<Generator> {
   const { target, drafters, dispose } = await openTarget(flags);
   const { tokenizer, exactTrees, costs } = target;
+  const createDrafter = async (each: GenerateFlags): Promise<Drafter | null> => {
+    const { drafter: name, coupling, prediction } = each;
+    const reference =
+      prediction === undefined
+        ? []
+        : [createReferenceText(tokenizer.encode(await readFile(prediction, "utf8")))];
+    const generation = { sampling: samplingOf(each), coupling };
+    const others = name === "none" ? [] : [await drafters.create(name, generation)];
+    const all = [...reference, ...others];
+    // The prediction drafts wherever it has a place, however short the match.
+    return all.length > 1 ? createFirstOf(all, 0) : (all[0] ?? null);
+  };
   return {
     async generate({ prompt, flags: each, seed, onText, signal }) {
-      const { drafter, coupling, maxTokens, stop, numSpeculativeTokens } = each;
-      const sampling = samplingOf(each);
+      const { coupling, maxTokens, stop, numSpeculativeTokens } = each;
       const steps = generateText(target, prompt, {
         key: createRng(seed),
         maxTokens,
-        sampling,
+        sampling: samplingOf(each),
         stop,
-        drafter: drafter === "none" ? null : await drafters.create(drafter, { sampling, coupling }),
+        drafter: await createDrafter(each),
         coupling,
         branching: exactTrees,
         costs,

@@ -32,7 +32,7 @@ configure(
 );
 configure(
   add("chat", "a conversation; Ctrl-C stops the answer, a second one leaves"),
-  generateOptions.omit({ raw: true, json: true, logprobs: true }),
+  generateOptions.omit({ raw: true, json: true, logprobs: true, prediction: true }),
   prefix,
   (flags) => chat(generateOptions.parse(flags)),
 );

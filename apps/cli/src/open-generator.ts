@@ -1,3 +1,4 @@
+import { InvalidArgumentError } from "@veridraft/core-probs";
 import type { Generator } from "./generator.ts";
 import { openLocal } from "./local.ts";
 import type { GenerateFlags } from "./options.ts";
@@ -5,5 +6,10 @@ import { openRemote } from "./remote.ts";
 
 /** Opens what the flags ask for: a verifier server, or the model in this process. */
 export async function openGenerator(flags: GenerateFlags): Promise<Generator> {
+  if (flags.verifier !== undefined && flags.prediction !== undefined) {
+    throw new InvalidArgumentError(
+      "--prediction drafts in this process, not on a server; leave out --verifier",
+    );
+  }
   return flags.verifier === undefined ? openLocal(flags) : openRemote(flags.verifier);
 }

@@ -57,6 +57,11 @@ export const generateOptions = modelOptions.extend({
     .enum(["none", ...drafterNames])
     .default("suffix")
     .describe("What proposes tokens."),
+  prediction: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("File of a text that the answer may repeat; drafts first where it does."),
   draftModel: z
     .string()
     .min(1)

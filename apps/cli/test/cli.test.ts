@@ -1,14 +1,23 @@
-import { describe, expect, it } from "vitest";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { runSync as run } from "./run.ts";
 
 const sampled = "--temperature 0.8 --top-p 0.9 --seed 5 --max-tokens 32 --json".split(" ");
+
+function tellStory(...flags: string[]) {
+  return JSON.parse(
+    run("generate", "Tell me a story.", "--max-tokens", "40", "--json", ...flags).out,
+  );
+}
 
 describe("veridraft generate", () => {
   it(
     "gives the same text for a seed whatever drafts it, as one JSON object",
     { timeout: 200_000 },
     () => {
-      const texts = ["none", "suffix", "recycling", "prompt-lookup"].map((drafter) => {
+      const texts = ["none", "suffix", "recycling", "prompt-lookup", "combined"].map((drafter) => {
         const { code, out } = run("generate", "Tell me a story.", ...sampled, "--drafter", drafter);
         expect(code).toBe(0);
         return JSON.parse(out);
@@ -27,6 +36,22 @@ describe("veridraft generate", () => {
     },
   );
 
+  it("drafts from a prediction, which changes no token", { timeout: 120_000 }, async () => {
+    const folder = await mkdtemp(join(tmpdir(), "veridraft-prediction-"));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const plain = tellStory("--drafter", "none");
+    const file = join(folder, "answer.txt");
+    await writeFile(file, plain.text);
+    const drafted = tellStory("--drafter", "none", "--prediction", file);
+    expect(drafted.tokens).toEqual(plain.tokens);
+    expect(drafted.stats.drafter).toBe("reference-text");
+    expect(drafted.stats.meanAcceptanceLength).toBeGreaterThan(3);
+    expect(tellStory("--prediction", file)).toMatchObject({
+      tokens: plain.tokens,
+      stats: { drafter: "reference-text+suffix-automaton" },
+    });
+  });
+
   it("ends before a stop string and streams text", { timeout: 60_000 }, () => {
     const { code, out } = run("generate", "The capital of France is", "--raw", "--stop", ".");
     expect({ code, out }).toEqual({ code: 0, out: " Paris\n" });
@@ -37,9 +62,13 @@ describe("veridraft generate", () => {
     [["--temperature", "-1"], "--temperature: Too small: expected number to be >=0, got -1"],
     [
       ["--drafter", "oracle"],
-      '--drafter: Invalid option: expected one of "none"|"suffix"|"prompt-lookup"|"recycling"|"model", got "oracle"',
+      '--drafter: Invalid option: expected one of "none"|"suffix"|"suffix-decoding"|"prompt-lookup"|"ngram-cache"|"recycling"|"combined"|"model", got "oracle"',
     ],
     [["--drafter", "model"], "--drafter model needs --draft-model FILE"],
+    [
+      ["--prediction", "a.txt", "--verifier", "localhost:1"],
+      "--prediction drafts in this process, not on a server; leave out --verifier",
+    ],
     [["--nonsense"], "unknown option '--nonsense'"],
   ])("refuses %j with exit code 2", (flags, sentence) => {
     const { code, out, err } = run("generate", "x", ...flags);

@@ -61,7 +61,7 @@ describe("veridraft serve, and generate --verifier", () => {
     const { code, out, err } = run("generate", "x", ...flags);
     expect({ code, out }).toEqual({ code: 1, out: "" });
     expect(err).toMatch(
-      /^veridraft: [^\n]*must be one of suffix, prompt-lookup, recycling[^\n]*\n$/,
+      /^veridraft: [^\n]*must be one of suffix, suffix-decoding, prompt-lookup[^\n]*\n$/,
     );
   });
 

@@ -5,7 +5,15 @@ import { z } from "zod";
 import { networkSettings } from "./start-service.ts";
 
 /** How tokens can be drafted; `model` only where a draft model is given. */
-export const drafterNames = ["suffix", "prompt-lookup", "recycling", "model"] as const;
+export const drafterNames = [
+  "suffix",
+  "suffix-decoding",
+  "prompt-lookup",
+  "ngram-cache",
+  "recycling",
+  "combined",
+  "model",
+] as const;
 /** One of {@link drafterNames}. */
 export type DrafterName = (typeof drafterNames)[number];
 

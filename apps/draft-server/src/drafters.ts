@@ -2,15 +2,20 @@
 import type { LanguageModel, Sampling } from "@veridraft/core-probs";
 import {
   AdjacencyMatrix,
+  Calibration,
   type Coupling,
+  createCombination,
   createDraftModel,
+  createNgramCache,
   createPromptLookup,
+  createSuffixDecoding,
   createSuffixDrafter,
   createTokenRecycling,
   type Drafter,
+  NgramCounts,
   SuffixStore,
 } from "@veridraft/spec-decoding";
-import type { DrafterName } from "./config.ts";
+import { type DrafterName, drafterNames } from "./config.ts";
 
 /** What a drafter must know of its generation. */
 export interface DraftedGeneration {
@@ -40,18 +45,23 @@ export class Drafters {
   constructor({ preferred, vocabSize, storeTokens, draftModel }: DrafterOptions) {
     const store = new SuffixStore(storeTokens);
     const matrix = new AdjacencyMatrix(vocabSize);
+    const counts = new NgramCounts();
+    const calibrations = [new Calibration(), new Calibration()];
     this.#make = {
       suffix: async () => createSuffixDrafter(store),
+      "suffix-decoding": async () => createSuffixDecoding(store),
       "prompt-lookup": async () => createPromptLookup(),
+      "ngram-cache": async (generation) => createNgramCache(counts, generation),
       recycling: async () => createTokenRecycling(matrix),
+      combined: async () =>
+        createCombination([createSuffixDrafter(store), createTokenRecycling(matrix)], calibrations),
       model: async ({ sampling, coupling }) => {
         if (!draftModel) throw new Error("Drafters: no draft model");
         return createDraftModel(draftModel, { sampling, coupling });
       },
     };
-    const lookUps = ["suffix", "prompt-lookup", "recycling"] as const;
-    const all: DrafterName[] = draftModel ? [...lookUps, "model"] : [...lookUps];
-    this.offered = [preferred, ...all.filter((name) => name !== preferred)];
+    const others = drafterNames.filter((name) => name !== preferred);
+    this.offered = [preferred, ...others.filter((name) => name !== "model" || draftModel)];
   }
 
   /** The name of the drafter for a wish, "" being none; undefined where it is not offered. */

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { draftServerConfig, serveDraft } from "@veridraft/draft-server";
+import { drafterNames, draftServerConfig, serveDraft } from "@veridraft/draft-server";
 import { encodeUint32 } from "@veridraft/rpc";
 import { createDraftClient } from "@veridraft/rpc/client";
 import { expect, it, onTestFinished } from "vitest";
@@ -13,7 +13,7 @@ const anyPort = draftServerConfig.parse({ port: 0 });
 it("serves the look-up drafters for the embedded model", async () => {
   const server = await serveDraft(anyPort);
   onTestFinished(() => server.stop());
-  expect(server.drafters).toEqual(["suffix", "prompt-lookup", "recycling"]);
+  expect(server.drafters).toEqual(drafterNames.filter((name) => name !== "model"));
   const client = createDraftClient(server.address);
   onTestFinished(() => client.close());
   const { model } = await client.getModelInfo({});
@@ -55,7 +55,14 @@ it("the process says when it is ready and stops on SIGTERM", async () => {
   onTestFinished(() => client.close());
   expect(await client.getModelInfo({})).toMatchObject({
     model: { vocabSize: 49_152 },
-    drafters: ["recycling", "suffix", "prompt-lookup"],
+    drafters: [
+      "recycling",
+      "suffix",
+      "suffix-decoding",
+      "prompt-lookup",
+      "ngram-cache",
+      "combined",
+    ],
   });
   child.kill("SIGTERM");
   expect(await once(child, "exit")).toEqual([0, null]);

@@ -204,7 +204,15 @@ describe("drafters", () => {
     expect(await session.open([1])).toMatchObject({ drafter: "recycling" });
     expect(await client.getModelInfo({})).toMatchObject({
       model: { name: "test", vocabSize, contextLength: 32, tokenizerSha256 },
-      drafters: ["recycling", "suffix", "prompt-lookup", "model"],
+      drafters: [
+        "recycling",
+        "suffix",
+        "suffix-decoding",
+        "prompt-lookup",
+        "ngram-cache",
+        "combined",
+        "model",
+      ],
     });
   });
 
@@ -242,7 +250,7 @@ describe("refusals", () => {
       [1],
       "telepathy",
       {},
-      `drafter: must be one of suffix, prompt-lookup, recycling, model, got "telepathy"`,
+      `drafter: must be one of suffix, suffix-decoding, prompt-lookup, ngram-cache, recycling, combined, model, got "telepathy"`,
     ],
     [[], "", {}, "open.ids: must hold at least one id"],
     [[1, vocabSize], "", {}, "open.ids: [1] must be in [0, 8), got 8"],

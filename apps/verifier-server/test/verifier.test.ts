@@ -82,7 +82,14 @@ describe("generate", () => {
         const plain = await collect(client, request({ ...none, sampling }));
         expect(plain.finished.stats).toMatchObject({ drafter: "none", proposed: 0 });
         expect(plain.finished.usage?.completionTokens).toBe(plain.ids.length);
-        for (const drafter of ["suffix", "prompt-lookup", "recycling"]) {
+        for (const drafter of [
+          "suffix",
+          "suffix-decoding",
+          "prompt-lookup",
+          "ngram-cache",
+          "recycling",
+          "combined",
+        ]) {
           const speculation = { drafter, numSpeculativeTokens: 0 };
           const drafted = await collect(client, request({ speculation, sampling }));
           expect(drafted.ids).toEqual(plain.ids);
@@ -163,7 +170,7 @@ describe("generate", () => {
     [
       request({ speculation: { drafter: "oracle", numSpeculativeTokens: 0 } }),
       "INVALID_ARGUMENT",
-      'drafter: must be one of suffix, prompt-lookup, recycling, got "oracle"',
+      'drafter: must be one of suffix, suffix-decoding, prompt-lookup, ngram-cache, recycling, combined, got "oracle"',
     ],
     [
       request({ prompt: { $case: "text", value: "a ".repeat(9000) } }),

@@ -2,7 +2,7 @@
  * What a GGUF file says about its network: the architectures that the engine runs as traits of one decoder, its sizes, and which tensors of the file are
  * which part of it. Names and meanings as in ggml-org/llama.cpp; a tensor or a setting that has no place here is refused, never left out.
  */
-import { UnsupportedError } from "@veridraft/core-probs";
+import { InvalidArgumentError, UnsupportedError } from "@veridraft/core-probs";
 import type { Gguf, GgufTensor } from "./gguf.ts";
 import { blockSize } from "./quantize.ts";
 
@@ -110,8 +110,12 @@ export interface StackedVector {
   readonly parts: readonly TensorPart[];
 }
 
-/** Reads the shape. @throws UnsupportedError for what the graph lacks, naming what was found. */
-export function decoderShape(gguf: Gguf): DecoderShape {
+/**
+ * Reads the shape of the network, or of its first `kept` layers with its own norm and head.
+ *
+ * @throws UnsupportedError for what the graph lacks, naming what was found; InvalidArgumentError for more layers than there are, or less than one.
+ */
+export function decoderShape(gguf: Gguf, kept?: number): DecoderShape {
   const name = String(gguf.metadata.get("general.architecture"));
   if (!Object.hasOwn(architectures, name)) {
     const known = Object.keys(architectures).join(", ");
@@ -128,7 +132,13 @@ export function decoderShape(gguf: Gguf): DecoderShape {
   for (const key of refusedSettings) {
     if (read(key, 0) !== 0) throw refusal(`${name}.${key} ${read(key)} is not supported`);
   }
-  const layers = read("block_count");
+  const blocks = read("block_count");
+  const layers = kept ?? blocks;
+  if (!(Number.isInteger(layers) && layers >= 1 && layers <= blocks)) {
+    throw new InvalidArgumentError(
+      `decoderShape: layers must be an integer in [1, ${blocks}], got ${layers}`,
+    );
+  }
   const hidden = read("embedding_length");
   const heads = read("attention.head_count");
   const headDim = read("attention.key_length", hidden / heads);
@@ -140,7 +150,7 @@ export function decoderShape(gguf: Gguf): DecoderShape {
   if (valueDim !== headDim) {
     throw refusal(`values of ${valueDim} dimensions beside keys of ${headDim} are not supported`);
   }
-  if (name === "gemma3" && layers === 62) {
+  if (name === "gemma3" && blocks === 62) {
     throw refusal("gemma3 of 62 layers, which scales its queries in another way, is not supported");
   }
   const shape: DecoderShape = {
@@ -170,8 +180,13 @@ export function decoderShape(gguf: Gguf): DecoderShape {
   for (const { parts } of vectorsOf(gguf, shape).values()) {
     for (const { tensor } of parts) used.add(tensor.name);
   }
+  const leftOut = (tensor: string): boolean => {
+    const [, block] = /^blk\.(\d+)\./.exec(tensor) ?? [];
+    return Number(block) >= layers && Number(block) < blocks;
+  };
   for (const tensor of gguf.tensors.keys()) {
-    if (!used.has(tensor)) throw refusal(`tensor ${tensor} has no place in architecture ${name}`);
+    if (!used.has(tensor) && !leftOut(tensor))
+      throw refusal(`tensor ${tensor} has no place in architecture ${name}`);
   }
   return shape;
 }

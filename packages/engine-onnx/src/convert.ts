@@ -1,5 +1,5 @@
 /**
- * GGUF -> ONNX, once: the converted graph goes to a cache folder, keyed by file hash, format and engine version. An entry is written beside its place and
+ * GGUF -> ONNX, once: the converted graph goes to a cache folder, keyed by file hash, layers, format and engine version. An entry is written beside its place and
  * renamed into it, so that it is there whole or not at all; its `done.json` holds the sizes, and an entry that does not match them is rebuilt.
  */
 import { createHash, randomUUID } from "node:crypto";
@@ -90,7 +90,9 @@ export async function convertedModel(
   cacheType: CacheType,
   cacheFolder: string,
 ): Promise<ConvertedModel> {
-  const entry = join(cacheFolder, `${await hashOf(gguf.path)}-${format}-v${engineVersion}`);
+  const { layers } = shape;
+  const key = `${await hashOf(gguf.path)}-${layers}-${format}-v${engineVersion}`;
+  const entry = join(cacheFolder, key);
   const converted = {
     solo: join(entry, soloFile(cacheType)),
     batch: join(entry, batchFile(cacheType)),

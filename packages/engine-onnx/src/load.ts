@@ -29,6 +29,11 @@ export interface LoadOptions {
    * fastest on the CPU. An ONNX graph has the weights that it has.
    */
   readonly weights?: WeightFormat;
+  /**
+   * Of a GGUF file: runs only the first layers, then the norm and the head, with the same weights: a draft model of the same vocabulary, made from the target
+   * without training. Default all.
+   */
+  readonly layers?: number;
   /** Default "cpu". A device that is not there is refused. */
   readonly device?: Device;
   /** Threads of the session; default all CPUs that the process may use. */
@@ -145,9 +150,9 @@ async function convert(
   gguf: Gguf,
   streams: number,
   cacheFolder: string,
-  { device = "cpu", weights: wanted, cacheType = "f32" }: LoadOptions,
+  { device = "cpu", weights: wanted, cacheType = "f32", layers: kept }: LoadOptions,
 ): Promise<Prepared> {
-  const shape = decoderShape(gguf);
+  const shape = decoderShape(gguf, kept);
   const weights = wanted ?? (await defaultWeights(device, shape));
   if (!weightFormats.includes(weights)) {
     throw new InvalidArgumentError(
@@ -206,9 +211,9 @@ async function defaultWeights(device: Device, shape: DecoderShape): Promise<Weig
 async function asItIs(
   { graph, contextLength }: Extract<Network, { graph: FullGraph }>,
   cacheFolder: string,
-  { weights, cacheType }: LoadOptions,
+  { weights, cacheType, layers }: LoadOptions,
 ): Promise<Prepared> {
-  for (const [name, value] of Object.entries({ weights, cacheType })) {
+  for (const [name, value] of Object.entries({ weights, cacheType, layers })) {
     if (value === undefined) continue;
     throw new InvalidArgumentError(
       `loadModel: ${name} is for GGUF files, got ${value} for ${graph.path}; leave it out, or give the path of another graph of the folder`,

@@ -1,8 +1,9 @@
 import { InvalidArgumentError, ShapeError } from "@veridraft/core-probs";
 
 const magic = 0x4d415456; // "VTAM", little-endian
-const headerWords = 4;
-const formatVersion = 1;
+/** Magic, version, vocabSize, k, checksum of the other words. */
+const headerWords = 5;
+const formatVersion = 2;
 
 /**
  * For every token the ids the target thought likeliest after it when it last saw it, best first. Shared by all generations of a model: it holds no
@@ -57,43 +58,61 @@ export class AdjacencyMatrix {
     this.#rows.fill(-1);
   }
 
-  /** A file of 16 bytes of header (magic, version, vocabSize, k) and the rows, all int32 little-endian. */
+  /** A file of 20 bytes of header (magic, version, vocabSize, k, checksum) and the rows, all int32 little-endian. */
   toBytes(): Uint8Array {
-    const bytes = new Uint8Array(4 * (headerWords + this.#rows.length));
+    const words = new Int32Array(headerWords + this.#rows.length);
+    words.set([magic, formatVersion, this.vocabSize, this.k]);
+    words.set(this.#rows, headerWords);
+    words[headerWords - 1] = checksum(words);
+    const bytes = new Uint8Array(4 * words.length);
     const view = new DataView(bytes.buffer);
-    [magic, formatVersion, this.vocabSize, this.k].forEach((word, i) =>
-      view.setInt32(4 * i, word, true),
-    );
-    this.#rows.forEach((id, i) => view.setInt32(4 * (headerWords + i), id, true));
+    words.forEach((word, i) => view.setInt32(4 * i, word, true));
     return bytes;
   }
 
-  /** @throws InvalidArgumentError where the bytes are not those of {@link toBytes}. */
+  /** @throws InvalidArgumentError where the bytes are not those of {@link toBytes}, whole and undamaged. */
   static fromBytes(bytes: Uint8Array): AdjacencyMatrix {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const header = Array.from({ length: headerWords }, (_, i) =>
-      4 * i + 4 <= bytes.length ? view.getInt32(4 * i, true) : -1,
+    const words = Int32Array.from({ length: bytes.length >> 2 }, (_, i) =>
+      view.getInt32(4 * i, true),
     );
-    const [word, version, vocabSize, k] = header;
-    if (word !== magic || version !== formatVersion) {
-      throw new InvalidArgumentError("AdjacencyMatrix.fromBytes: not an adjacency matrix");
+    const [word, version, vocabSize, k, sum] = words;
+    if (word !== magic || words.length < headerWords) {
+      throw damaged("not an adjacency matrix; give what toBytes returned");
+    }
+    if (version !== formatVersion) {
+      throw damaged(`version must be ${formatVersion}, got ${version}; save the matrix again`);
     }
     const size = 4 * (headerWords + vocabSize * k);
     if (bytes.length !== size) {
-      throw new InvalidArgumentError(
-        `AdjacencyMatrix.fromBytes: ${vocabSize} x ${k} successors need ${size} bytes, got ${bytes.length}`,
+      throw damaged(
+        `${vocabSize} x ${k} successors need ${size} bytes, got ${bytes.length}; save the matrix again`,
       );
+    }
+    if (checksum(words) !== sum) {
+      throw damaged(`checksum must be ${sum}, got ${checksum(words)}; save the matrix again`);
     }
     const matrix = new AdjacencyMatrix(vocabSize, k);
     for (let i = 0; i < matrix.#rows.length; i++) {
-      const id = view.getInt32(4 * (headerWords + i), true);
+      const id = words[headerWords + i];
       if (id < -1 || id >= vocabSize) {
-        throw new InvalidArgumentError(
-          `AdjacencyMatrix.fromBytes: successors must be in [-1, ${vocabSize}), got ${id}`,
-        );
+        throw damaged(`successors must be in [-1, ${vocabSize}), got ${id}; save the matrix again`);
       }
       matrix.#rows[i] = id;
     }
     return matrix;
   }
+}
+
+/** FNV-1a over words in place of bytes, of everything but the checksum itself: a change of one word always shows. */
+function checksum(words: Int32Array): number {
+  let hash = 0x811c9dc5 | 0;
+  for (let i = 0; i < words.length; i++) {
+    if (i !== headerWords - 1) hash = Math.imul(hash ^ words[i], 0x01000193);
+  }
+  return hash;
+}
+
+function damaged(what: string): InvalidArgumentError {
+  return new InvalidArgumentError(`AdjacencyMatrix.fromBytes: ${what}`);
 }

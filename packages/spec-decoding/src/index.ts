@@ -1,6 +1,13 @@
 export { AdjacencyMatrix } from "./adjacency-matrix.ts";
 export { blockVerification } from "./block-verification.ts";
 export { Calibration } from "./calibration.ts";
+export { createCombination, createFirstOf, mergeTrees } from "./combination.ts";
+export {
+  crossVocabularyModel,
+  mapVocabulary,
+  type Pieces,
+  type VocabularyMap,
+} from "./cross-vocabulary.ts";
 export { createDraftModel, type DraftModelOptions } from "./draft-model.ts";
 export {
   createDraftModelTree,
@@ -9,8 +16,11 @@ export {
   type DraftModelTreeOptions,
 } from "./draft-model-tree.ts";
 export type { DraftContext, Drafter, DraftLaw, DraftResult } from "./drafter.ts";
+export { createForcedText, type ForcedTokens } from "./forced-text.ts";
 export type { GenerateOptions, TokenLogProb } from "./generate-options.ts";
 export { generate, type Step, type Summary } from "./generate.ts";
+export { createNgramCache } from "./ngram-cache.ts";
+export { NgramCounts } from "./ngram-counts.ts";
 export {
   createPromptLookup,
   type PromptLookupConfig,
@@ -26,6 +36,7 @@ export {
   lanternConfig,
   type NeighborTable,
 } from "./lantern.ts";
+export { alignReference, type Alignment, createReferenceText } from "./reference-text.ts";
 export { sampleAndMatch } from "./sample-and-match.ts";
 export {
   chooseLength,
@@ -43,6 +54,13 @@ export { residual, speculativeSampling } from "./speculative-sampling.ts";
 export { specInfer } from "./spec-infer.ts";
 export type { Statistics } from "./statistics.ts";
 export { createSuffixDrafter } from "./suffix-automaton.ts";
+export {
+  createSuffixDecoding,
+  likeliestWalk,
+  type SuffixDecodingConfig,
+  suffixDecodingConfig,
+  type Walk,
+} from "./suffix-decoding.ts";
 export { SuffixIndex, SuffixMatch } from "./suffix-index.ts";
 export { SuffixStore } from "./suffix-store.ts";
 export {
@@ -56,6 +74,7 @@ export {
 export {
   createTokenRecycling,
   draftTree,
+  learnText,
   recycle,
   TR_TREE_80,
   treeFromChildCounts,

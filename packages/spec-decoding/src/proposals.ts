@@ -66,7 +66,7 @@ export class Proposals {
 }
 
 /** [rows, k] the ids of the k largest logits of every row; -1 where there are fewer. */
-function likeliest(logits: Matrix, k: number): Int32Array {
+export function likeliest(logits: Matrix, k: number): Int32Array {
   const ids = new Int32Array(k * logits.rows).fill(-1);
   if (k === 0) return ids;
   for (let i = 0; i < logits.rows; i++) ids.set(topK(row(logits, i), k), i * k);

@@ -12,12 +12,10 @@
  * generations, in place of a static corpus; the longer match wins.
  */
 import type { Drafter } from "./drafter.ts";
-import { SuffixIndex, SuffixMatch } from "./suffix-index.ts";
+import type { SuffixMatch } from "./suffix-index.ts";
+import { SuffixMatches } from "./suffix-matches.ts";
 import type { SuffixStore } from "./suffix-store.ts";
 import { chain, emptyTree } from "./tree.ts";
-
-/** How far back a store is searched for the suffix when a generation meets an index of it that is new or has grown. */
-const recentTokens = 32;
 
 /**
  * The tokens after the first place of a match, at most `count`. Ends at a separator.
@@ -45,38 +43,14 @@ export function continuation(match: SuffixMatch, count: number, wrap: boolean): 
  * @param store Past generations to draft from, too; this one is added when the drafter is disposed.
  */
 export function createSuffixDrafter(store?: SuffixStore): Drafter {
-  const own = new SuffixMatch(new SuffixIndex());
-  const text: number[] = [];
-  let stored: { readonly match: SuffixMatch; readonly size: number }[] = [];
-  let disposed = false;
-
-  function follow(token: number): void {
-    own.advance(token);
-    own.index.extend(token);
-    for (const { match } of stored) match.advance(token);
-    text.push(token);
-  }
-
-  /** Keeps the matches of indexes that are as they were, and starts anew in the others: what was added may match the text so far. */
-  function refresh(): void {
-    if (!store) return;
-    stored = store.indexes.map((index) => {
-      const known = stored.find(({ match, size }) => match.index === index && size === index.size);
-      if (known) return known;
-      const match = new SuffixMatch(index);
-      for (const token of text.slice(-recentTokens)) match.advance(token);
-      return { match, size: index.size };
-    });
-  }
-
+  const matches = new SuffixMatches(store);
   return {
     name: "suffix-automaton",
     successors: 0,
     async propose({ ids, budget }) {
-      while (text.length < ids.length) follow(ids[text.length]);
-      refresh();
+      const [own, ...stored] = matches.follow(ids);
       let best = own;
-      for (const { match } of stored) if (match.length > best.length) best = match;
+      for (const match of stored) if (match.length > best.length) best = match;
       const matched = best.length;
       if (matched === 0) return emptyTree;
       const count = Math.min(budget, matched === 1 ? 1 : 2 * matched);
@@ -88,8 +62,7 @@ export function createSuffixDrafter(store?: SuffixStore): Drafter {
     },
     observe() {},
     dispose() {
-      if (!disposed && text.length > 0) store?.add(text);
-      disposed = true;
+      matches.dispose();
     },
   };
 }

@@ -21,6 +21,8 @@ export class SuffixIndex {
   #edgeNext = new Int32Array(256);
   /** Open addressing: edge + 1 by (state, token), at most half full. */
   #slots = new Int32Array(512);
+  #counts = new Int32Array(0);
+  #counted = 0;
 
   /** Tokens of the text. */
   get size(): number {
@@ -56,6 +58,36 @@ export class SuffixIndex {
   step(state: number, token: number): number {
     const edge = this.#find(state, token);
     return edge < 0 ? -1 : this.#edgeTarget[edge];
+  }
+
+  /** The tokens that continue a state's substrings, with the states they lead to, in no order. */
+  *edges(state: number): Generator<{ readonly token: number; readonly target: number }> {
+    for (let edge = this.#head[state]; edge >= 0; edge = this.#edgeNext[edge]) {
+      yield { token: this.#edgeToken[edge], target: this.#edgeTarget[edge] };
+    }
+  }
+
+  /** [states] the number of places where the substrings of each state stand. A pass over all states where the text has grown since the last call. */
+  counts(): Int32Array {
+    if (this.#counted === this.#size) return this.#counts;
+    const states = this.#states;
+    const counts = new Int32Array(states);
+    // Longer substrings first, by a counting sort: a link leads to a shorter one.
+    const starts = new Int32Array(this.#size + 2);
+    for (let state = 0; state < states; state++) starts[this.#size - this.#length[state] + 1]++;
+    for (let i = 1; i < starts.length; i++) starts[i] += starts[i - 1];
+    const order = new Int32Array(states);
+    for (let state = 0; state < states; state++) {
+      order[starts[this.#size - this.#length[state]]++] = state;
+    }
+    for (const state of order) {
+      // The state of a prefix of the text stands at one place that no longer substring has.
+      if (state > 0 && this.#length[state] === this.#firstEnd[state]) counts[state]++;
+      if (this.#link[state] >= 0) counts[this.#link[state]] += counts[state];
+    }
+    this.#counts = counts;
+    this.#counted = this.#size;
+    return counts;
   }
 
   /** Adds a token at the end of the text. */
@@ -165,10 +197,15 @@ export class SuffixMatch {
     return this.#length;
   }
 
+  /** The state of that suffix. */
+  get state(): number {
+    this.#settle();
+    return this.#state;
+  }
+
   /** Tokens up to the end of the first place of that suffix. */
   get firstEnd(): number {
-    this.#settle();
-    return this.index.firstEnd(this.#state);
+    return this.index.firstEnd(this.state);
   }
 
   /** Appends a token to the text that is followed. */

@@ -9,11 +9,13 @@
  *
  * Departures: only the budget's most promising nodes of the template are drafted (the authors always verify 80, which loses on a CPU), by fixed
  * guesses of how often a rank is accepted that the schedule calibrates; rows that were never written give no children (the authors draft token 0);
- * at temperatures above 0 the verifier samples and matches (the authors are greedy only).
+ * at temperatures above 0 the verifier samples and matches (the authors are greedy only). The matrix may start empty, kept from before
+ * (the authors), or filled from the prompt or any text at the price of a forward of it (`learnText`; smpanaro's and SAM Decoding's variants).
  */
-import { InvalidArgumentError } from "@veridraft/core-probs";
+import { InvalidArgumentError, type LanguageModel } from "@veridraft/core-probs";
 import type { AdjacencyMatrix } from "./adjacency-matrix.ts";
 import type { Drafter } from "./drafter.ts";
+import { likeliest } from "./proposals.ts";
 import type { DraftTree } from "./tree.ts";
 
 /** The shape of a tree: node i is candidate `ranks[i]` of `parents[i]` (-1 for the root). Breadth-first. */
@@ -114,6 +116,41 @@ export function recycle(
   successors: Int32Array,
 ): void {
   matrix.update([root, ...tree.tokens], successors);
+}
+
+/** Tokens of a forward of {@link learnText}; their logits are held at once. */
+const chunk = 16;
+
+/**
+ * Fills the matrix from a text, as a rule the prompt: one forward of it, whose keys and values a model with a cache of prefixes gives back to the
+ * generation that follows.
+ *
+ * @throws InvalidArgumentError for another vocabulary; what the model's forward throws; the signal's reason where it aborts.
+ */
+export async function learnText(
+  matrix: AdjacencyMatrix,
+  model: LanguageModel,
+  ids: ArrayLike<number>,
+  signal?: AbortSignal,
+): Promise<void> {
+  if (matrix.vocabSize !== model.vocabSize) {
+    throw new InvalidArgumentError(
+      `learnText: the matrix must be of the model's ${model.vocabSize} tokens, got ${matrix.vocabSize}`,
+    );
+  }
+  const sequence = await model.open();
+  try {
+    const text = Int32Array.from(ids);
+    for (let at = 0; at < text.length; at += chunk) {
+      const tokens = text.subarray(at, at + chunk);
+      // oxlint-disable-next-line no-await-in-loop -- a chunk continues the one before it
+      const logits = await sequence.forward(tokens, { signal });
+      sequence.commit(tokens.length);
+      matrix.update(tokens, likeliest(logits, matrix.k));
+    }
+  } finally {
+    sequence.dispose();
+  }
 }
 
 /**

@@ -13,10 +13,18 @@ import {
   type Coupling,
   createDraftModel,
   createDraftModelTree,
+  createCombination,
+  createFirstOf,
+  createForcedText,
+  createNgramCache,
   createPromptLookup,
+  createReferenceText,
+  createSuffixDecoding,
   createSuffixDrafter,
   createTokenRecycling,
+  crossVocabularyModel,
   type Drafter,
+  mapVocabulary,
   SuffixStore,
 } from "@veridraft/spec-decoding";
 import * as fc from "fast-check";
@@ -52,10 +60,35 @@ const makers: Record<string, (setting: Setting) => Promise<Drafter> | Drafter | 
     store.add(Array.from({ length: 200 }, (_, i) => (i * i) % vocabSize));
     return createSuffixDrafter(store);
   },
+  "prompt-lookup with a vote": () => createPromptLookup({ prefer: "vote" }),
+  "suffix-decoding with a store": ({ vocabSize }) => {
+    const store = new SuffixStore();
+    store.add(Array.from({ length: 200 }, (_, i) => (i * i) % vocabSize));
+    return createSuffixDecoding(store, { maxSpecFactor: 3 });
+  },
+  "ngram-cache": ({ sampling, coupling }) => createNgramCache(undefined, { sampling, coupling }),
+  "reference-text": ({ vocabSize }) =>
+    createReferenceText(Array.from({ length: 200 }, (_, i) => (i * i) % vocabSize)),
+  "forced-text": ({ vocabSize }) => createForcedText((ids) => [ids.length % vocabSize, 0, 1]),
+  combination: ({ vocabSize }) =>
+    createCombination([
+      createSuffixDrafter(),
+      createPromptLookup({ prefer: "earliest" }),
+      createTokenRecycling(randomMatrix(vocabSize, 8)),
+    ]),
+  "first of a suffix drafter and a drawn n-gram cache": ({ sampling, coupling }) =>
+    createFirstOf([createSuffixDrafter(), createNgramCache(undefined, { sampling, coupling })]),
   "token-recycling": ({ vocabSize }) => createTokenRecycling(randomMatrix(vocabSize, 8)),
   "draft-model": ({ draft, sampling, coupling }) => createDraftModel(draft, { sampling, coupling }),
   "draft-model-tree": ({ draft, sampling, coupling }) =>
     createDraftModelTree(draft, { sampling, coupling, widths: [2, 1] }),
+  "draft-model of another vocabulary": ({ vocabSize, draft, sampling, coupling }) => {
+    const pieces = Array.from({ length: vocabSize }, (_, id) => Uint8Array.of(id));
+    // The draft has no token for 1.
+    const other = pieces.map((piece, id) => (id === 1 ? null : piece));
+    const model = crossVocabularyModel(draft, mapVocabulary(pieces, other, 0));
+    return createDraftModel(model, { sampling, coupling });
+  },
   adversarial: ({ vocabSize }) => adversarialDrafter(vocabSize, 4),
 };
 const names = Object.keys(makers);

@@ -4,6 +4,8 @@ import { describe, expect, test } from "vitest";
 import { ask } from "./support.ts";
 
 type Config = Parameters<typeof createPromptLookup>[0];
+/** A text in which these tokens follow 0, and that ends with it. */
+const after = (...next: number[]) => [...next.flatMap((token) => [0, token]), 0];
 const drafted = async (ids: number[], budget: number, config?: Config) => [
   ...(await createPromptLookup(config).propose(ask(ids, budget))).tokens,
 ];
@@ -14,6 +16,25 @@ describe("vectors of the baselines", () => {
     expect(await drafted(x, 4)).toEqual([4, 7, 1, 2]);
     expect(await drafted(x, 4, { prefer: "earliest" })).toEqual([3, 9, 1, 2]);
     expect(await drafted([1, 2, 3], 4)).toEqual([]);
+  });
+});
+
+describe("vote", () => {
+  test("the most frequent next token, its latest place; ties: the latest", async () => {
+    // After 1: 2, 2, 3. The latest place says 3.
+    const x = [1, 2, 7, 1, 2, 8, 1, 3, 9, 1];
+    expect(await drafted(x, 2)).toEqual([3, 9]);
+    expect(await drafted(x, 2, { prefer: "vote" })).toEqual([2, 8]);
+    expect(await drafted([1, 2, 1, 3, 1], 1, { prefer: "vote" })).toEqual([3]);
+    const tree = await createPromptLookup({ prefer: "vote" }).propose(ask(x, 2));
+    expect([...tree.confidences]).toEqual([Math.fround((2 / 3) * (1 / 2)), Math.fround(2 / 3)]);
+  });
+
+  test("counts four tokens; a fifth takes the place of the rarest, of these the oldest", async () => {
+    const config: Config = { prefer: "vote", ngram: { max: 1 } };
+    expect(await drafted(after(1, 1, 2, 2, 2, 3, 4, 5), 1, config)).toEqual([2]);
+    // 3 gives way to 5 and 5 to 3, which counts from one again: 4 leads at two.
+    expect(await drafted(after(3, 1, 1, 2, 2, 4, 4, 5, 3), 1, config)).toEqual([4]);
   });
 });
 

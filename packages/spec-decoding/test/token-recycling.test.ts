@@ -1,9 +1,13 @@
+import { createRng, InvalidArgumentError, topK } from "@veridraft/core-probs";
+import { tableModel } from "@veridraft/core-probs/testing";
 import {
   AdjacencyMatrix,
   createTokenRecycling,
   draftTree,
   leafPaths,
+  learnText,
   recycle,
+  sampleAndMatch,
   TR_TREE_80,
   treeDepths,
   treeFromChildCounts,
@@ -11,7 +15,7 @@ import {
 } from "@veridraft/spec-decoding";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ask } from "./support.ts";
+import { ask, finish, randomRows } from "./support.ts";
 
 /** Test vectors of token recycling; node numbers there count the root as 0. */
 function toyMatrix(): AdjacencyMatrix {
@@ -33,6 +37,20 @@ describe("vectors", () => {
       Array.from({ length: 8 }, (_, i) => mask.slice(8 * i, 8 * i + 8).join("")).join(" "),
     ).toBe("10000000 11000000 10100000 10010000 11001000 11000100 10100010 11001001");
     expect(leafPaths(tree)).toEqual([[2], [0, 4], [1, 5], [0, 3, 6]]);
+  });
+
+  test("2: accept", () => {
+    const tree = draftTree(toyMatrix(), 0, toyTemplate);
+    const argmaxes = [1, 4, 3, 2, 2, 5, 3, 5];
+    const target = (node: number) => ({
+      ids: Int32Array.of(argmaxes[node + 1]),
+      probs: Float32Array.of(1),
+    });
+    const { path, next } = sampleAndMatch.verify(tree, target, 1, createRng(1));
+    // Nodes 1, 4, 7 of the source, tokens 1, 4, 2, then the bonus 5: four tokens.
+    expect(path).toEqual([0, 3, 6]);
+    expect(path.map((node) => tree.tokens[node])).toEqual([1, 4, 2]);
+    expect(next).toBe(5);
   });
 
   test("3: update, the last write wins", () => {
@@ -125,11 +143,52 @@ test("the drafter writes the root's row and those of all nodes", async () => {
   ]);
 });
 
+describe("what the matrix starts with", () => {
+  const rows = randomRows(12, 4);
+  const target = tableModel(rows, { contextLength: 64 });
+  const best = (token: number, k: number) => [...topK(Float32Array.from(rows[token]), k)];
+  const text = Array.from({ length: 50 }, (_, i) => (5 * i + (i >> 2)) % 9);
+
+  test("learnText writes the row of every token, a forward of 16 tokens at a time", async () => {
+    const matrix = new AdjacencyMatrix(12, 3);
+    await learnText(matrix, target, text);
+    for (let token = 0; token < 9; token++) expect([...matrix.row(token)]).toEqual(best(token, 3));
+    for (let token = 9; token < 12; token++) expect([...matrix.row(token)]).toEqual([-1, -1, -1]);
+    await learnText(matrix, target, []);
+    const other = learnText(new AdjacencyMatrix(11), target, text);
+    await expect(other).rejects.toThrow(
+      "learnText: the matrix must be of the model's 12 tokens, got 11",
+    );
+  });
+
+  test("hot and filled from the prompt accept at least as much as cold", async () => {
+    const accepted = async (matrix: AdjacencyMatrix) => {
+      const { summary } = await finish(target, text.slice(0, 20), {
+        key: createRng(2),
+        drafter: createTokenRecycling(matrix),
+        sampling: { temperature: 1 },
+        maxTokens: 40,
+        numSpeculativeTokens: 8,
+      });
+      return summary.statistics.meanAcceptanceLength;
+    };
+    const matrix = new AdjacencyMatrix(12, 3);
+    const cold = await accepted(matrix);
+    const hot = await accepted(matrix);
+    const filled = new AdjacencyMatrix(12, 3);
+    await learnText(filled, target, text.slice(0, 20));
+    expect(hot).toBeGreaterThan(cold);
+    expect(await accepted(filled)).toBeGreaterThan(cold);
+    const loaded = AdjacencyMatrix.fromBytes(matrix.toBytes());
+    expect(await accepted(loaded)).toBe(await accepted(matrix));
+  });
+});
+
 describe("AdjacencyMatrix", () => {
   test("bytes and back", () => {
     const matrix = toyMatrix();
     const bytes = matrix.toBytes();
-    expect(bytes).toHaveLength(16 + 4 * 30);
+    expect(bytes).toHaveLength(20 + 4 * 30);
     const padded = new Uint8Array(bytes.length + 3);
     padded.set(bytes, 3);
     const copy = AdjacencyMatrix.fromBytes(padded.subarray(3));
@@ -138,15 +197,43 @@ describe("AdjacencyMatrix", () => {
     expect([...copy.row(0)]).toEqual([-1, -1, -1]);
   });
 
+  test("any damaged byte is noticed", () => {
+    const bytes = toyMatrix().toBytes();
+    for (let i = 0; i < bytes.length; i++) {
+      const copy = bytes.slice();
+      copy[i] ^= 1 << (i % 8);
+      expect(() => AdjacencyMatrix.fromBytes(copy)).toThrow(InvalidArgumentError);
+    }
+    for (let length = 0; length < bytes.length; length++) {
+      expect(() => AdjacencyMatrix.fromBytes(bytes.subarray(0, length))).toThrow(
+        InvalidArgumentError,
+      );
+    }
+  });
+
   test("errors", () => {
     const bytes = toyMatrix().toBytes();
-    expect(() => AdjacencyMatrix.fromBytes(new Uint8Array(3))).toThrow("not an adjacency matrix");
-    expect(() => AdjacencyMatrix.fromBytes(bytes.subarray(0, 100))).toThrow(
-      "10 x 3 successors need 136 bytes, got 100",
+    const changed = (at: number, value: number) => {
+      const copy = bytes.slice();
+      copy[at] = value;
+      return copy;
+    };
+    expect(() => AdjacencyMatrix.fromBytes(new Uint8Array(3))).toThrow(
+      "AdjacencyMatrix.fromBytes: not an adjacency matrix; give what toBytes returned",
     );
-    bytes[16] = 200;
-    expect(() => AdjacencyMatrix.fromBytes(bytes)).toThrow(
-      "successors must be in [-1, 10), got 200",
+    expect(() => AdjacencyMatrix.fromBytes(changed(4, 1))).toThrow(
+      "AdjacencyMatrix.fromBytes: version must be 2, got 1; save the matrix again",
+    );
+    expect(() => AdjacencyMatrix.fromBytes(bytes.subarray(0, 100))).toThrow(
+      "AdjacencyMatrix.fromBytes: 10 x 3 successors need 140 bytes, got 100; save the matrix again",
+    );
+    expect(() => AdjacencyMatrix.fromBytes(changed(20, 7))).toThrow(
+      /^AdjacencyMatrix.fromBytes: checksum must be -?\d+, got -?\d+; save the matrix again$/,
+    );
+    const wrong = new AdjacencyMatrix(2, 1);
+    wrong.update([1], Int32Array.of(5));
+    expect(() => AdjacencyMatrix.fromBytes(wrong.toBytes())).toThrow(
+      "AdjacencyMatrix.fromBytes: successors must be in [-1, 2), got 5; save the matrix again",
     );
     expect(() => new AdjacencyMatrix(0)).toThrow(
       "vocabSize and k must be integers of at least 1, got 0 and 8",
