@@ -29,7 +29,7 @@ import { chain } from "./tree.ts";
 import type { Coupling } from "./verifier.ts";
 
 /** Most tokens of a law that is handed to the verifier. */
-const lawSize = 256;
+export const lawSize = 256;
 
 export interface DraftModelOptions {
   /** Usually that of the target: acceptance is highest when both laws are warped alike. Default greedy. */
@@ -82,7 +82,7 @@ export async function createDraftModel(
 }
 
 /** A sequence that runs only what it has not run before. Disposed during a forward, it waits for its end. */
-class FollowingCache {
+export class FollowingCache {
   readonly #sequence: Sequence;
   readonly #ids: number[] = [];
   #running = false;

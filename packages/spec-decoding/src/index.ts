@@ -2,6 +2,19 @@ export { AdjacencyMatrix } from "./adjacency-matrix.ts";
 export { Calibration } from "./calibration.ts";
 export { createDraftModel, type DraftModelOptions } from "./draft-model.ts";
 export type { DraftContext, Drafter, DraftLaw, DraftResult } from "./drafter.ts";
+export {
+  type ChildChoice,
+  createDySpec,
+  drawnChildren,
+  type DySpecConfig,
+  dySpecConfig,
+  type DySpecOptions,
+  growTree,
+  growTreeLayered,
+  likeliestChildren,
+  observeSlots,
+  withoutToken,
+} from "./dyspec.ts";
 export type { GenerateOptions, TokenLogProb } from "./generate-options.ts";
 export { generate, type Step, type Summary } from "./generate.ts";
 export {
@@ -22,6 +35,14 @@ export {
   scheduleConfig,
   type ScheduleOptions,
 } from "./schedule.ts";
+export {
+  bestFirstTree,
+  chooseTree,
+  fillTree,
+  RankAcceptance,
+  sequoiaTree,
+  treeValue,
+} from "./sequoia.ts";
 export { residual, speculativeSampling } from "./speculative-sampling.ts";
 export type { Statistics } from "./statistics.ts";
 export { createSuffixDrafter } from "./suffix-automaton.ts";
