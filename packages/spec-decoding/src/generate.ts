@@ -14,13 +14,13 @@ import {
   hasPenalties,
   type LanguageModel,
   type Matrix,
-  processLogits,
   row,
   type RngKey,
   type TreeSequence,
 } from "@veridraft/core-probs";
 import {
   type GenerateOptions,
+  processedLaw,
   type Settings,
   settle,
   tokenLogProb,
@@ -232,11 +232,13 @@ class Text {
     return { path, accepted, ids, logProbs };
   }
 
-  /** The processed law after a node; penalties count the tokens of its path, too. */
+  /** The processed law after a node; penalties and the logits processor see the tokens of its path, too. */
   #law(tree: DraftTree, node: number, logits: Float32Array): Distribution {
-    const { sampling } = this.#settings;
-    if (!hasPenalties(sampling)) return processLogits(logits, sampling, []);
+    const { sampling, logitsProcessor } = this.#settings;
+    if (logitsProcessor === null && !hasPenalties(sampling)) {
+      return processedLaw(logits, this.#settings, []);
+    }
     const path = pathTo(tree, node).map((i) => tree.tokens[i]);
-    return processLogits(logits, sampling, [...this.ids, ...path]);
+    return processedLaw(logits, this.#settings, [...this.ids, ...path]);
   }
 }

@@ -15,7 +15,7 @@ export {
   observeSlots,
   withoutToken,
 } from "./dyspec.ts";
-export type { GenerateOptions, TokenLogProb } from "./generate-options.ts";
+export type { GenerateOptions, LogitsProcessor, TokenLogProb } from "./generate-options.ts";
 export { generate, type Step, type Summary } from "./generate.ts";
 export {
   createPromptLookup,
