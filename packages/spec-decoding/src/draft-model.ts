@@ -24,6 +24,7 @@ import {
   type Sequence,
   truncateLaw,
 } from "@veridraft/core-probs";
+import { greatest } from "./confidence-schedule.ts";
 import type { Drafter, DraftLaw } from "./drafter.ts";
 import { chain } from "./tree.ts";
 import type { Coupling } from "./verifier.ts";
@@ -53,7 +54,7 @@ export async function createDraftModel(
   return {
     name: "draft-model",
     successors: 0,
-    async propose({ ids, budget, key, signal }) {
+    async propose({ ids, budget, confidenceThreshold = 0, key, signal }) {
       const text = Array.from(ids);
       const tokens: number[] = [];
       const laws: DraftLaw[] = [];
@@ -64,12 +65,16 @@ export async function createDraftModel(
         const logits = await cache.logitsAfter(text, signal);
         let law: Distribution = processLogits(logits, sampling, text);
         if (drawn) law = truncateLaw(law, lawSize);
+        // Greedy laws are all on one token; how sure the draft is shows at temperature 1.
+        const plain = confidenceThreshold > 0 && sampling.temperature === 0;
+        const shown = plain ? processLogits(logits, { ...sampling, temperature: 1 }, text) : law;
+        if (tokens.length > 0 && greatest(shown.probs) < confidenceThreshold) break;
         const token = drawn
           ? sample(law, key.at(text.length, "draft"))
           : sampleGumbel(law, key.at(text.length, "sample"));
         tokens.push(token);
         laws.push(drawn ? law : null);
-        confidences.push(Math.min(1, probabilityOf(law, token)));
+        confidences.push(Math.min(1, probabilityOf(shown, token)));
         text.push(token);
       }
       return chain(tokens, confidences, laws);

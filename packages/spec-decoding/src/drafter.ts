@@ -7,6 +7,11 @@ export interface DraftContext {
   readonly ids: ArrayLike<number>;
   /** Most nodes that may be proposed, at least 1. */
   readonly budget: number;
+  /**
+   * In [0, 1): a drafter with a law stops before it draws, from the second token on, where its likeliest token has less probability. Advice: a
+   * drafter that knows no such thing proposes as ever. Default 0.
+   */
+  readonly confidenceThreshold?: number;
   /** The streams of the generation; a node that would stand at absolute position t draws from `key.at(t, …)`. */
   readonly key: RngKey;
   readonly signal?: AbortSignal;

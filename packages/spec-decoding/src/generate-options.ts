@@ -13,7 +13,7 @@ import {
   topK,
 } from "@veridraft/core-probs";
 import type { Drafter } from "./drafter.ts";
-import type { ScheduleOptions } from "./schedule.ts";
+import type { ScheduleOptions } from "./create-schedule.ts";
 import type { Coupling } from "./verifier.ts";
 
 /**

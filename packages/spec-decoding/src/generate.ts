@@ -28,7 +28,7 @@ import {
 } from "./generate-options.ts";
 import { Proposals } from "./proposals.ts";
 import { sampleAndMatch } from "./sample-and-match.ts";
-import { createSchedule } from "./schedule.ts";
+import { createSchedule } from "./create-schedule.ts";
 import { speculativeSampling } from "./speculative-sampling.ts";
 import { type Statistics, StatisticsCounter } from "./statistics.ts";
 import { type DraftTree, emptyTree, isChain, isSampled, pathTo } from "./tree.ts";
@@ -82,7 +82,14 @@ export async function* generate(
   try {
     const settings = settle(model, prompt, options);
     const { signal, costs, calibration, numSpeculativeTokens, maxTreeNodes } = options;
-    const schedule = createSchedule({ costs, calibration, numSpeculativeTokens, maxTreeNodes });
+    const schedule = createSchedule({
+      schedule: options.schedule,
+      costs,
+      calibration,
+      numSpeculativeTokens,
+      maxTreeNodes,
+      confidenceThreshold: options.confidenceThreshold,
+    });
     const proposals =
       drafter && new Proposals(drafter, schedule, model.vocabSize, options.branching ?? true);
     const text = new Text(prompt, settings, options.key);

@@ -1,5 +1,13 @@
 export { AdjacencyMatrix } from "./adjacency-matrix.ts";
 export { Calibration } from "./calibration.ts";
+export { bestThreshold, type Judged } from "./confidence-schedule.ts";
+export { type Costs, costOf } from "./costs.ts";
+export {
+  createSchedule,
+  type ScheduleConfig,
+  scheduleConfig,
+  type ScheduleOptions,
+} from "./create-schedule.ts";
 export { createDraftModel, type DraftModelOptions } from "./draft-model.ts";
 export type { DraftContext, Drafter, DraftLaw, DraftResult } from "./drafter.ts";
 export {
@@ -17,24 +25,14 @@ export {
 } from "./dyspec.ts";
 export type { GenerateOptions, LogitsProcessor, TokenLogProb } from "./generate-options.ts";
 export { generate, type Step, type Summary } from "./generate.ts";
+export { chooseLength, chooseNodes } from "./goodput-schedule.ts";
 export {
   createPromptLookup,
   type PromptLookupConfig,
   promptLookupConfig,
 } from "./prompt-lookup.ts";
 export { sampleAndMatch } from "./sample-and-match.ts";
-export {
-  chooseLength,
-  chooseNodes,
-  costOf,
-  type Costs,
-  createSchedule,
-  type RoundOutcome,
-  type Schedule,
-  type ScheduleConfig,
-  scheduleConfig,
-  type ScheduleOptions,
-} from "./schedule.ts";
+export type { RoundOutcome, Schedule } from "./schedule.ts";
 export {
   bestFirstTree,
   chooseTree,

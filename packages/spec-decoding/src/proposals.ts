@@ -1,7 +1,7 @@
 import { type Matrix, row, type RngKey, topK } from "@veridraft/core-probs";
 import type { DraftContext, Drafter } from "./drafter.ts";
 import { LastSuccessor } from "./last-successor.ts";
-import type { Schedule } from "./schedule.ts";
+import { type Schedule, selected } from "./schedule.ts";
 import type { DraftFailures } from "./statistics.ts";
 import { bestChain, checkTree, type DraftTree, emptyTree, isSampled, selectNodes } from "./tree.ts";
 
@@ -38,9 +38,11 @@ export class Proposals {
     const budget = Math.min(this.#schedule.budget(), room);
     const started = performance.now();
     this.#asked = budget > 0;
-    const proposal = budget > 0 ? await this.#ask({ ids, budget, key, signal }) : emptyTree;
+    const confidenceThreshold = this.#schedule.confidenceThreshold();
+    const context = { ids, budget, confidenceThreshold, key, signal };
+    const proposal = budget > 0 ? await this.#ask(context) : emptyTree;
     this.#drafted = proposal.tokens.length;
-    if (this.#drafted > 0) return this.#schedule.select(proposal, performance.now() - started);
+    if (this.#drafted > 0) return selected(this.#schedule, proposal, performance.now() - started);
     return room > 0 ? this.#fallback.guess(ids) : emptyTree;
   }
 

@@ -13,7 +13,7 @@
 import { type Distribution, InvalidArgumentError, probabilityOf } from "@veridraft/core-probs";
 import { type ChildChoice, withoutToken } from "./dyspec.ts";
 import type { DraftLaw } from "./drafter.ts";
-import { type Costs, costOf } from "./schedule.ts";
+import { type Costs, costOf } from "./costs.ts";
 import type { TreeTemplate } from "./token-recycling.ts";
 import { childrenOf, type DraftTree, pathTo, treeDepths } from "./tree.ts";
 
