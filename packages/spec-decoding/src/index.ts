@@ -26,6 +26,20 @@ export {
 export type { GenerateOptions, LogitsProcessor, TokenLogProb } from "./generate-options.ts";
 export { generate, type Step, type Summary } from "./generate.ts";
 export { chooseLength, chooseNodes } from "./goodput-schedule.ts";
+export { createDraftEnd, createTargetEnd, type DraftEnd, type TargetEnd } from "./pipeline-ends.ts";
+export {
+  type PipelineTimes,
+  simulateDsi,
+  type SimulatedPipeline,
+  simulatePearl,
+} from "./pipeline-simulation.ts";
+export {
+  dsi,
+  pearl,
+  pipelineConfig,
+  type PipelineOptions,
+  type PipelineRound,
+} from "./pipelined.ts";
 export {
   createPromptLookup,
   type PromptLookupConfig,

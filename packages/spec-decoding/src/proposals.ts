@@ -4,6 +4,7 @@ import { LastSuccessor } from "./last-successor.ts";
 import { type Schedule, selected } from "./schedule.ts";
 import type { DraftFailures } from "./statistics.ts";
 import { bestChain, checkTree, type DraftTree, emptyTree, isSampled, selectNodes } from "./tree.ts";
+import { untilAborted } from "./until-aborted.ts";
 
 /** Asks the drafter as the schedule says; falls back to one free guess. */
 export class Proposals {
@@ -73,15 +74,4 @@ function likeliest(logits: Matrix, k: number): Int32Array {
   if (k === 0) return ids;
   for (let i = 0; i < logits.rows; i++) ids.set(topK(row(logits, i), k), i * k);
   return ids;
-}
-
-/** Rejects with the signal's reason as soon as it aborts, whatever the promise does. */
-function untilAborted<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T> {
-  if (!signal) return promise;
-  return new Promise<T>((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    const done = (): void => signal.removeEventListener("abort", onAbort);
-    promise.then(resolve, reject).then(done, done);
-  });
 }
