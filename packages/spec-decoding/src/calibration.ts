@@ -37,20 +37,22 @@ export class Calibration {
     for (let depth = 0; depth <= path.length; depth++) {
       const node = depth === 0 ? -1 : path[depth - 1];
       for (const child of childrenOf(tree, node)) {
-        this.#count(binOf(tree.confidences[child]), child === path[depth] ? 1 : 0);
+        this.count(tree.confidences[child], child === path[depth]);
       }
     }
   }
 
-  #count(bin: number, accepted: number): void {
+  /** Counts one tested token. */
+  count(confidence: number, accepted: boolean): void {
+    const bin = binOf(confidence);
     this.#tested[bin]++;
-    this.#accepted[bin] += accepted;
+    this.#accepted[bin] += Number(accepted);
     if (this.#tested[bin] > memory) {
       this.#tested[bin] /= 2;
       this.#accepted[bin] /= 2;
     }
     this.#allTested++;
-    this.#allAccepted += accepted;
+    this.#allAccepted += Number(accepted);
     if (this.#allTested > memory) {
       this.#allTested /= 2;
       this.#allAccepted /= 2;

@@ -21,6 +21,7 @@ import {
   type Sampling,
   truncateLaw,
 } from "@veridraft/core-probs";
+import { greatest } from "./confidence-schedule.ts";
 import type { Drafter, DraftLaw } from "./drafter.ts";
 import { FollowingCache } from "./following-cache.ts";
 import { chain } from "./tree.ts";
@@ -51,7 +52,7 @@ export async function createDraftModel(
   return {
     name: "draft-model",
     successors: 0,
-    async propose({ ids, budget, key, signal }) {
+    async propose({ ids, budget, confidenceThreshold = 0, key, signal }) {
       const text = Array.from(ids);
       const tokens: number[] = [];
       const laws: DraftLaw[] = [];
@@ -63,10 +64,14 @@ export async function createDraftModel(
         const logits = await cache.logitsAfter(text, signal);
         let law: Distribution = processLogits(logits, sampling, text);
         if (drawn) law = truncateLaw(law, lawSize);
+        // Greedy laws are all on one token; how sure the draft is shows at temperature 1.
+        const plain = confidenceThreshold > 0 && sampling.temperature === 0;
+        const shown = plain ? processLogits(logits, { ...sampling, temperature: 1 }, text) : law;
+        if (tokens.length > 0 && greatest(shown.probs) < confidenceThreshold) break;
         const token = drawn ? sample(law, draws) : sampleGumbel(law, key.at(text.length, "sample"));
         tokens.push(token);
         laws.push(drawn ? law : null);
-        confidences.push(Math.min(1, probabilityOf(law, token)));
+        confidences.push(Math.min(1, probabilityOf(shown, token)));
         text.push(token);
       }
       return chain(tokens, confidences, laws);

@@ -8,6 +8,11 @@ export interface DraftContext {
   /** Most nodes that may be proposed, at least 1. */
   readonly budget: number;
   /**
+   * In [0, 1): a drafter with a law stops before it draws, from the second token on, where its likeliest token has less probability. Advice: a
+   * drafter that knows no such thing proposes as ever. Default 0.
+   */
+  readonly confidenceThreshold?: number;
+  /**
    * The streams of the generation. Drawn nodes all draw from one stream, `key.at(ids.length, "draft")`: verifiers look at rejected nodes, too, so that
    * a draw must not come back in a later round. Seeded drafts at absolute position t use the noise of `key.at(t, "sample")`.
    */

@@ -1,19 +1,29 @@
 import {
   ContextLengthError,
+  DegenerateDistributionError,
   type Distribution,
   InvalidArgumentError,
   type LanguageModel,
   logProbabilityOf,
   logSumExp,
+  processLogits,
   resolveSampling,
   type RngKey,
   type Sampling,
   topK,
 } from "@veridraft/core-probs";
 import type { Drafter } from "./drafter.ts";
-import type { ScheduleOptions } from "./schedule.ts";
+import type { ScheduleOptions } from "./create-schedule.ts";
 import type { Coupling, Verifier } from "./verifier.ts";
 import { resolveVerifier, type VerifierName } from "./verifiers.ts";
+
+/**
+ * Changes logits in place before penalties, temperature and truncation; -Infinity forbids a token. It must depend on its arguments alone: it is
+ * asked for the nodes of a drafted tree that verification visits, in any number and only once a node.
+ *
+ * @param ids Prompt, text and the drafted path: what the next token would follow.
+ */
+export type LogitsProcessor = (logits: Float32Array, ids: readonly number[]) => void;
 
 /** Options of `generate`. */
 export interface GenerateOptions extends ScheduleOptions {
@@ -25,6 +35,8 @@ export interface GenerateOptions extends ScheduleOptions {
   readonly stopIds?: readonly number[];
   /** Fields that differ from greedy decoding. */
   readonly sampling?: Partial<Sampling>;
+  /** Grammar masks and biases: see {@link LogitsProcessor}. The text then has the law of the processed model. Default none. */
+  readonly logitsProcessor?: LogitsProcessor;
   /** Of this generation only, disposed at its end; null drafts nothing. Default null. */
   readonly drafter?: Drafter | null;
   /** Default "seeded". */
@@ -50,6 +62,7 @@ export interface Settings {
   readonly limit: number;
   readonly stopIds: ReadonlySet<number>;
   readonly sampling: Sampling;
+  readonly logitsProcessor: LogitsProcessor | null;
   readonly coupling: Coupling;
   /** Null: chosen for each tree. */
   readonly verifier: Verifier | null;
@@ -83,6 +96,7 @@ export function settle(
     limit: Math.min(maxTokens, room),
     stopIds: new Set(stopIds),
     sampling: resolveSampling(options.sampling),
+    logitsProcessor: options.logitsProcessor ?? null,
     coupling,
     verifier: resolveVerifier(options.verifier, coupling),
     logProbs,
@@ -93,11 +107,32 @@ function invalid(rule: string, value: unknown): InvalidArgumentError {
   return new InvalidArgumentError(`generate: ${rule}, got ${String(value)}`);
 }
 
+/**
+ * The law of the token after `ids`.
+ *
+ * @throws DegenerateDistributionError where the processor leaves no token.
+ */
+export function processedLaw(
+  logits: Float32Array,
+  { sampling, logitsProcessor }: Settings,
+  ids: readonly number[],
+): Distribution {
+  if (logitsProcessor === null) return processLogits(logits, sampling, ids);
+  const scores = logits.slice();
+  logitsProcessor(scores, ids);
+  if (!scores.some((score) => score > -Infinity)) {
+    throw new DegenerateDistributionError(
+      `generate: the logitsProcessor leaves none of ${scores.length} tokens after ${ids.length} ids; allow at least one, such as a stop id`,
+    );
+  }
+  return processLogits(scores, sampling, ids);
+}
+
 /** Natural logs of a token's probability. */
 export interface TokenLogProb {
   /** Under the model's own law: no penalties, temperature 1, no truncation. */
   readonly raw: number;
-  /** Under the law it was drawn from; 0 in greedy decoding. */
+  /** Under the law it was drawn from, the logits processor included; 0 in greedy decoding. */
   readonly processed: number;
   /** The likeliest tokens of the raw law, best first, with their raw log-probs. */
   readonly top: readonly { readonly id: number; readonly logProb: number }[];

@@ -14,20 +14,20 @@ import {
   hasPenalties,
   type LanguageModel,
   type Matrix,
-  processLogits,
   row,
   type RngKey,
   type TreeSequence,
 } from "@veridraft/core-probs";
 import {
   type GenerateOptions,
+  processedLaw,
   type Settings,
   settle,
   tokenLogProb,
   type TokenLogProb,
 } from "./generate-options.ts";
 import { Proposals } from "./proposals.ts";
-import { createSchedule } from "./schedule.ts";
+import { createSchedule } from "./create-schedule.ts";
 import { type Statistics, StatisticsCounter } from "./statistics.ts";
 import { type DraftTree, emptyTree, isChain, pathTo } from "./tree.ts";
 import { verifierFor } from "./verifiers.ts";
@@ -82,7 +82,14 @@ export async function* generate(
   try {
     const settings = settle(model, prompt, options);
     const { signal, costs, calibration, numSpeculativeTokens, maxTreeNodes } = options;
-    const schedule = createSchedule({ costs, calibration, numSpeculativeTokens, maxTreeNodes });
+    const schedule = createSchedule({
+      schedule: options.schedule,
+      costs,
+      calibration,
+      numSpeculativeTokens,
+      maxTreeNodes,
+      confidenceThreshold: options.confidenceThreshold,
+    });
     const proposals =
       drafter && new Proposals(drafter, schedule, model.vocabSize, options.branching ?? true);
     const text = new Text(prompt, settings, options.key);
@@ -235,11 +242,13 @@ class Text {
     return { path, accepted, ids, logProbs };
   }
 
-  /** The processed law after a node; penalties count the tokens of its path, too. */
+  /** The processed law after a node; penalties and the logits processor see the tokens of its path, too. */
   #law(tree: DraftTree, node: number, logits: Float32Array): Distribution {
-    const { sampling } = this.#settings;
-    if (!hasPenalties(sampling)) return processLogits(logits, sampling, []);
+    const { sampling, logitsProcessor } = this.#settings;
+    if (logitsProcessor === null && !hasPenalties(sampling)) {
+      return processedLaw(logits, this.#settings, []);
+    }
     const path = pathTo(tree, node).map((i) => tree.tokens[i]);
-    return processLogits(logits, sampling, [...this.ids, ...path]);
+    return processedLaw(logits, this.#settings, [...this.ids, ...path]);
   }
 }

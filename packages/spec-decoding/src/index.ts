@@ -8,6 +8,14 @@ export {
   type Pieces,
   type VocabularyMap,
 } from "./cross-vocabulary.ts";
+export { bestThreshold, type Judged } from "./confidence-schedule.ts";
+export { type Costs, costOf } from "./costs.ts";
+export {
+  createSchedule,
+  type ScheduleConfig,
+  scheduleConfig,
+  type ScheduleOptions,
+} from "./create-schedule.ts";
 export { createDraftModel, type DraftModelOptions } from "./draft-model.ts";
 export {
   createDraftModelTree,
@@ -17,10 +25,38 @@ export {
 } from "./draft-model-tree.ts";
 export type { DraftContext, Drafter, DraftLaw, DraftResult } from "./drafter.ts";
 export { createForcedText, type ForcedTokens } from "./forced-text.ts";
-export type { GenerateOptions, TokenLogProb } from "./generate-options.ts";
-export { generate, type Step, type Summary } from "./generate.ts";
 export { createNgramCache } from "./ngram-cache.ts";
 export { NgramCounts } from "./ngram-counts.ts";
+export {
+  type ChildChoice,
+  createDySpec,
+  drawnChildren,
+  type DySpecConfig,
+  dySpecConfig,
+  type DySpecOptions,
+  growTree,
+  growTreeLayered,
+  likeliestChildren,
+  observeSlots,
+  withoutToken,
+} from "./dyspec.ts";
+export type { GenerateOptions, LogitsProcessor, TokenLogProb } from "./generate-options.ts";
+export { generate, type Step, type Summary } from "./generate.ts";
+export { chooseLength, chooseNodes } from "./goodput-schedule.ts";
+export { createDraftEnd, createTargetEnd, type DraftEnd, type TargetEnd } from "./pipeline-ends.ts";
+export {
+  type PipelineTimes,
+  simulateDsi,
+  type SimulatedPipeline,
+  simulatePearl,
+} from "./pipeline-simulation.ts";
+export {
+  dsi,
+  pearl,
+  pipelineConfig,
+  type PipelineOptions,
+  type PipelineRound,
+} from "./pipelined.ts";
 export {
   createPromptLookup,
   type PromptLookupConfig,
@@ -38,18 +74,15 @@ export {
 } from "./lantern.ts";
 export { alignReference, type Alignment, createReferenceText } from "./reference-text.ts";
 export { sampleAndMatch } from "./sample-and-match.ts";
+export type { RoundOutcome, Schedule } from "./schedule.ts";
 export {
-  chooseLength,
-  chooseNodes,
-  costOf,
-  type Costs,
-  createSchedule,
-  type RoundOutcome,
-  type Schedule,
-  type ScheduleConfig,
-  scheduleConfig,
-  type ScheduleOptions,
-} from "./schedule.ts";
+  bestFirstTree,
+  chooseTree,
+  fillTree,
+  RankAcceptance,
+  sequoiaTree,
+  treeValue,
+} from "./sequoia.ts";
 export { residual, speculativeSampling } from "./speculative-sampling.ts";
 export { specInfer } from "./spec-infer.ts";
 export type { Statistics } from "./statistics.ts";

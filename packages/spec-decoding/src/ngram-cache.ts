@@ -46,6 +46,7 @@ export function createNgramCache(
     successors: 0,
     async propose({ ids, budget, key }) {
       while (counted < ids.length) counts.add(ids, counted++);
+      const draws = key.at(ids.length, "draft");
       const text = Array.from(ids);
       const tokens: number[] = [];
       const laws: DraftLaw[] = [];
@@ -56,7 +57,7 @@ export function createNgramCache(
         if (drawn) law = truncateLaw(law, lawSize);
         let token: number;
         if (greedy) token = likeliest(law);
-        else if (drawn) token = sample(law, key.at(text.length, "draft"));
+        else if (drawn) token = sample(law, draws);
         else token = sampleGumbel(law, key.at(text.length, "sample"));
         tokens.push(token);
         laws.push(drawn ? law : null);

@@ -1,9 +1,10 @@
 import { type Matrix, row, type RngKey, topK } from "@veridraft/core-probs";
 import type { DraftContext, Drafter } from "./drafter.ts";
 import { LastSuccessor } from "./last-successor.ts";
-import type { Schedule } from "./schedule.ts";
+import { type Schedule, selected } from "./schedule.ts";
 import type { DraftFailures } from "./statistics.ts";
 import { bestChain, checkTree, type DraftTree, emptyTree, isSampled, selectNodes } from "./tree.ts";
+import { untilAborted } from "./until-aborted.ts";
 
 /** Asks the drafter as the schedule says; falls back to one free guess. */
 export class Proposals {
@@ -38,9 +39,11 @@ export class Proposals {
     const budget = Math.min(this.#schedule.budget(), room);
     const started = performance.now();
     this.#asked = budget > 0;
-    const proposal = budget > 0 ? await this.#ask({ ids, budget, key, signal }) : emptyTree;
+    const confidenceThreshold = this.#schedule.confidenceThreshold();
+    const context = { ids, budget, confidenceThreshold, key, signal };
+    const proposal = budget > 0 ? await this.#ask(context) : emptyTree;
     this.#drafted = proposal.tokens.length;
-    if (this.#drafted > 0) return this.#schedule.select(proposal, performance.now() - started);
+    if (this.#drafted > 0) return selected(this.#schedule, proposal, performance.now() - started);
     return room > 0 ? this.#fallback.guess(ids) : emptyTree;
   }
 
@@ -71,15 +74,4 @@ export function likeliest(logits: Matrix, k: number): Int32Array {
   if (k === 0) return ids;
   for (let i = 0; i < logits.rows; i++) ids.set(topK(row(logits, i), k), i * k);
   return ids;
-}
-
-/** Rejects with the signal's reason as soon as it aborts, whatever the promise does. */
-function untilAborted<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T> {
-  if (!signal) return promise;
-  return new Promise<T>((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    const done = (): void => signal.removeEventListener("abort", onAbort);
-    promise.then(resolve, reject).then(done, done);
-  });
 }
