@@ -7,8 +7,12 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { createRng, type Sampling } from "@veridraft/core-probs";
-import { type DrafterName, drafterNames } from "@veridraft/draft-server";
-import { generateText, type TextSummary } from "@veridraft/spec-decoding";
+import {
+  type DrafterName,
+  drafterNames,
+  generateText,
+  type TextSummary,
+} from "@veridraft/spec-decoding";
 import { markdownTable } from "markdown-table";
 import { z } from "zod";
 import { openTarget, type Target } from "./local.ts";

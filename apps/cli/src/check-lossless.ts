@@ -1,6 +1,5 @@
 /** The command that puts a model and a way of drafting through the checks of lossless.ts. */
-import { drafterNames } from "@veridraft/draft-server";
-import { encodePrompt } from "@veridraft/spec-decoding";
+import { drafterNames, encodePrompt } from "@veridraft/spec-decoding";
 import { markdownTable } from "markdown-table";
 import { z } from "zod";
 import { benchPrompts } from "./bench-prompts.ts";
@@ -19,6 +18,9 @@ export const checkLosslessOptions = generateOptions
     draftModel: true,
     coupling: true,
     numSpeculativeTokens: true,
+    schedule: true,
+    maxTreeNodes: true,
+    verification: true,
     json: true,
   })
   .extend({
@@ -41,6 +43,7 @@ type CheckFlags = z.output<typeof checkLosslessOptions>;
 /** `veridraft check-lossless`. */
 export async function checkLosslessCommand(flags: CheckFlags): Promise<void> {
   const { drafter, coupling, numSpeculativeTokens, maxTokens, json } = flags;
+  const { schedule, maxTreeNodes, verification } = flags;
   const { target, drafters, dispose } = await openTarget(flags);
   try {
     const { model, tokenizer, exact, exactTrees: branching, costs } = target;
@@ -58,6 +61,9 @@ export async function checkLosslessCommand(flags: CheckFlags): Promise<void> {
           branching,
           costs,
           numSpeculativeTokens,
+          schedule,
+          maxTreeNodes,
+          verifier: verification,
           stopIds: [...tokenizer.endIds],
         },
       },

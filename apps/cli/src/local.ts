@@ -67,7 +67,9 @@ export async function openLocal(flags: GenerateFlags): Promise<Generator> {
       prediction === undefined
         ? []
         : [createReferenceText(tokenizer.encode(await readFile(prediction, "utf8")))];
-    const generation = { sampling: samplingOf(each), coupling };
+    const { promptLookup, suffixDecoding } = each.speculativeConfig ?? {};
+    const lookups = { promptLookup, suffixDecoding };
+    const generation = { sampling: samplingOf(each), coupling, ...lookups };
     const others = name === "none" ? [] : [await drafters.create(name, generation)];
     const all = [...reference, ...others];
     // The prediction drafts wherever it has a place, however short the match.
@@ -76,6 +78,7 @@ export async function openLocal(flags: GenerateFlags): Promise<Generator> {
   return {
     async generate({ prompt, flags: each, seed, onText, signal }) {
       const { coupling, maxTokens, stop, numSpeculativeTokens } = each;
+      const { schedule, maxTreeNodes, confidenceThreshold, verification } = each;
       const steps = generateText(target, prompt, {
         key: createRng(seed),
         maxTokens,
@@ -86,6 +89,10 @@ export async function openLocal(flags: GenerateFlags): Promise<Generator> {
         branching: exactTrees,
         costs,
         numSpeculativeTokens,
+        schedule,
+        maxTreeNodes,
+        confidenceThreshold,
+        verifier: verification,
         logProbs: alternatives(each),
         signal,
       });

@@ -11,7 +11,7 @@ import { demo } from "./demo.ts";
 import { generate } from "./generate.ts";
 import { inspect, inspectOptions } from "./inspect.ts";
 import { models, modelsOptions } from "./models.ts";
-import { generateOptions, modelOptions, prefix } from "./options.ts";
+import { generateOptions, modelOptions, prefix, spelledOut } from "./options.ts";
 import { pull, pullOptions } from "./pull.ts";
 import { score, scoreOptions } from "./score.ts";
 import { serveDraftCommand, serveVerifierCommand } from "./serve.ts";
@@ -28,13 +28,13 @@ configure(
   add("generate <prompt>", "text for a prompt, streamed"),
   generateOptions,
   prefix,
-  (flags, prompt) => generate(prompt, flags),
+  (flags, prompt) => generate(prompt, spelledOut(flags)),
 );
 configure(
   add("chat", "a conversation; Ctrl-C stops the answer, a second one leaves"),
   generateOptions.omit({ raw: true, json: true, logprobs: true, prediction: true }),
   prefix,
-  (flags) => chat(generateOptions.parse(flags)),
+  (flags) => chat(spelledOut(generateOptions.parse(flags))),
 );
 configure(
   add("score <text>", "log-probability of each token of a text"),

@@ -6,9 +6,11 @@ import { openRemote } from "./remote.ts";
 
 /** Opens what the flags ask for: a verifier server, or the model in this process. */
 export async function openGenerator(flags: GenerateFlags): Promise<Generator> {
-  if (flags.verifier !== undefined && flags.prediction !== undefined) {
+  const here = { prediction: flags.prediction, verification: flags.verification };
+  for (const [name, value] of Object.entries(here)) {
+    if (flags.verifier === undefined || value === undefined) continue;
     throw new InvalidArgumentError(
-      "--prediction drafts in this process, not on a server; leave out --verifier",
+      `--${name} works in this process, not on a server; leave out --verifier`,
     );
   }
   return flags.verifier === undefined ? openLocal(flags) : openRemote(flags.verifier);

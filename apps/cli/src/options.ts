@@ -1,8 +1,8 @@
 /** The settings of the commands that generate, each in one place: bounds, default and help text. */
 import { defaultSampling, type Sampling } from "@veridraft/core-probs";
-import { drafterNames } from "@veridraft/draft-server";
 import { cacheTypes, devices, weightFormats } from "@veridraft/engine-onnx";
 import { smolLM2 } from "@veridraft/model-smollm2";
+import { readSpeculativeConfig, speculationConfig } from "@veridraft/spec-decoding";
 import { z } from "zod";
 import { modelPath } from "./model-folder.ts";
 
@@ -53,10 +53,7 @@ export const generateOptions = modelOptions.extend({
     .array(z.string().min(1))
     .default([])
     .describe("Text ends before this string; may be given again."),
-  drafter: z
-    .enum(["none", ...drafterNames])
-    .default("suffix")
-    .describe("What proposes tokens."),
+  ...speculationConfig.shape,
   prediction: z
     .string()
     .min(1)
@@ -68,16 +65,11 @@ export const generateOptions = modelOptions.extend({
     .transform((model) => modelPath(model))
     .optional()
     .describe("GGUF file or name of the draft model."),
-  numSpeculativeTokens: z
-    .int()
-    .min(1)
-    .max(64)
+  speculativeConfig: z
+    .string()
+    .transform(parseSpeculativeConfig)
     .optional()
-    .describe("Draft tokens a round; chosen from measured costs where absent."),
-  coupling: z
-    .enum(["seeded", "optimal"])
-    .default("seeded")
-    .describe("How drafts and target draws are tied together."),
+    .describe("vLLM's speculative_config as JSON; goes before the flags that it speaks of."),
   raw: z.boolean().default(false).describe("Use no chat template: continue the text as it stands."),
   logprobs: z
     .int()
@@ -93,6 +85,21 @@ export const generateOptions = modelOptions.extend({
   json: jsonOption,
 });
 export type GenerateFlags = z.output<typeof generateOptions>;
+
+function parseSpeculativeConfig(text: string, context: z.core.$RefinementCtx) {
+  try {
+    return readSpeculativeConfig(JSON.parse(text));
+  } catch (error) {
+    context.addIssue((error as Error).message);
+    return z.NEVER;
+  }
+}
+
+/** The flags with what `--speculative-config` says in their place. */
+export function spelledOut(flags: GenerateFlags): GenerateFlags {
+  const { settings, draftModel } = flags.speculativeConfig ?? {};
+  return { ...flags, ...settings, ...(draftModel && { draftModel: modelPath(draftModel) }) };
+}
 
 /** The fields of a sampling law that flags set. */
 export function samplingOf(

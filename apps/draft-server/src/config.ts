@@ -1,21 +1,9 @@
 /** The settings of the draft server. */
 import { devices, weightFormats } from "@veridraft/engine-onnx";
 import { smolLM2 } from "@veridraft/model-smollm2";
+import { drafterNames } from "@veridraft/spec-decoding";
 import { z } from "zod";
 import { networkSettings } from "./start-service.ts";
-
-/** How tokens can be drafted; `model` only where a draft model is given. */
-export const drafterNames = [
-  "suffix",
-  "suffix-decoding",
-  "prompt-lookup",
-  "ngram-cache",
-  "recycling",
-  "combined",
-  "model",
-] as const;
-/** One of {@link drafterNames}. */
-export type DrafterName = (typeof drafterNames)[number];
 
 /** Prefix of the environment variables. */
 export const draftServerPrefix = "VERIDRAFT_DRAFT_";

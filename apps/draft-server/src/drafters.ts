@@ -12,13 +12,15 @@ import {
   createSuffixDrafter,
   createTokenRecycling,
   type Drafter,
+  type DrafterName,
+  drafterNames,
+  type LookupConfig,
   NgramCounts,
   SuffixStore,
 } from "@veridraft/spec-decoding";
-import { type DrafterName, drafterNames } from "./config.ts";
 
 /** What a drafter must know of its generation. */
-export interface DraftedGeneration {
+export interface DraftedGeneration extends LookupConfig {
   readonly sampling: Partial<Sampling>;
   readonly coupling: Coupling;
 }
@@ -49,8 +51,8 @@ export class Drafters {
     const calibrations = [new Calibration(), new Calibration()];
     this.#make = {
       suffix: async () => createSuffixDrafter(store),
-      "suffix-decoding": async () => createSuffixDecoding(store),
-      "prompt-lookup": async () => createPromptLookup(),
+      "suffix-decoding": async ({ suffixDecoding }) => createSuffixDecoding(store, suffixDecoding),
+      "prompt-lookup": async ({ promptLookup }) => createPromptLookup(promptLookup),
       "ngram-cache": async (generation) => createNgramCache(counts, generation),
       recycling: async () => createTokenRecycling(matrix),
       combined: async () =>

@@ -1,10 +1,4 @@
-export {
-  type DrafterName,
-  drafterNames,
-  draftServerConfig,
-  type DraftServerConfig,
-  draftServerPrefix,
-} from "./config.ts";
+export { draftServerConfig, type DraftServerConfig, draftServerPrefix } from "./config.ts";
 export { readSampling } from "./convert.ts";
 export { type DraftedGeneration, type DrafterOptions, Drafters } from "./drafters.ts";
 export { addOptions, type ConfigSources, loadConfig } from "./load-config.ts";

@@ -8,7 +8,8 @@ import {
   readModelSource,
 } from "@veridraft/engine-onnx";
 import type { Tokenizer } from "@veridraft/tokenization";
-import type { DraftServerConfig, DrafterName } from "./config.ts";
+import type { DrafterName } from "@veridraft/spec-decoding";
+import type { DraftServerConfig } from "./config.ts";
 import { Drafters } from "./drafters.ts";
 import { draftService } from "./service.ts";
 import { type RunningService, type ServeOptions, startService } from "./start-service.ts";

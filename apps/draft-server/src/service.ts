@@ -8,8 +8,7 @@ import {
   type Propose,
 } from "@veridraft/rpc/draft";
 import { service, type Service } from "@veridraft/rpc/server";
-import { type Drafter, emptyTree } from "@veridraft/spec-decoding";
-import type { DrafterName } from "./config.ts";
+import { type Drafter, type DrafterName, emptyTree } from "@veridraft/spec-decoding";
 import { type Opening, readOpen, readPropose, type Vocabulary, writeProposal } from "./convert.ts";
 import type { Drafters } from "./drafters.ts";
 

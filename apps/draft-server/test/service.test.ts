@@ -16,8 +16,8 @@ import {
   Sampling,
 } from "@veridraft/rpc/draft";
 import { startServer } from "@veridraft/rpc/server";
+import type { DrafterName } from "@veridraft/spec-decoding";
 import { describe, expect, it, onTestFinished } from "vitest";
-import type { DrafterName } from "../src/config.ts";
 import { Drafters } from "../src/drafters.ts";
 import { draftService } from "../src/service.ts";
 import { statusOf } from "../src/status.ts";

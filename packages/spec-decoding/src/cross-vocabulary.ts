@@ -21,7 +21,11 @@ import {
   type Sequence,
 } from "@veridraft/core-probs";
 
-/** The bytes of each token of a vocabulary, by id; null for control tokens, which stand for no text. */
+/**
+ * The bytes of each token of a vocabulary, by id; null for control tokens, which stand for no text. As many as a row of the model's logits.
+ *
+ * @example Array.from({ length: model.vocabSize }, (_, id) => (tokenizer.isSpecial(id) ? null : tokenizer.tokenBytes(id)))
+ */
 export type Pieces = readonly (Uint8Array | null)[];
 
 /** How the tokens of a target are said in the vocabulary of a draft. */
@@ -30,6 +34,8 @@ export interface VocabularyMap {
   readonly twins: Int32Array;
   /** [target tokens] the draft ids that spell it, at least one. */
   readonly spellings: readonly Int32Array[];
+  /** Number of draft tokens. */
+  readonly draftSize: number;
 }
 
 /**
@@ -71,7 +77,7 @@ export function mapVocabulary(target: Pieces, draft: Pieces, unknown: number): V
     }
     return Int32Array.from(spelling.length > 0 ? spelling : [unknown]);
   });
-  return { twins, spellings };
+  return { twins, spellings, draftSize: draft.length };
 }
 
 /** Bytes as a string with a character for each, to be looked up. */
@@ -82,8 +88,15 @@ function keyOf(bytes: Uint8Array): string {
 /**
  * The draft as a model of the target's vocabulary, for `createDraftModel`. A sequence holds as many tokens as their spellings fit into the draft's
  * context; beyond that its forward throws ContextLengthError. Disposes the draft with itself.
+ *
+ * @throws InvalidArgumentError for a map to another vocabulary than the draft's.
  */
 export function crossVocabularyModel(draft: LanguageModel, map: VocabularyMap): LanguageModel {
+  if (map.draftSize !== draft.vocabSize) {
+    throw new InvalidArgumentError(
+      `crossVocabularyModel: the map must be to the draft's ${draft.vocabSize} tokens, got ${map.draftSize}`,
+    );
+  }
   return {
     vocabSize: map.twins.length,
     contextLength: draft.contextLength,

@@ -83,6 +83,15 @@ export {
   sequoiaTree,
   treeValue,
 } from "./sequoia.ts";
+export {
+  type DrafterName,
+  drafterNames,
+  type LookupConfig,
+  type ReadSpeculativeConfig,
+  readSpeculativeConfig,
+  type SpeculationConfig,
+  speculationConfig,
+} from "./speculation-config.ts";
 export { residual, speculativeSampling } from "./speculative-sampling.ts";
 export { specInfer } from "./spec-infer.ts";
 export type { Statistics } from "./statistics.ts";

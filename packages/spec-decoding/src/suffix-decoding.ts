@@ -8,8 +8,9 @@
  * counts; stop after factor * m tokens, at the budget, or where the product of the probabilities falls below a minimum. The score of a walk is the
  * sum of its products, the expected number of accepted tokens; the draft is the walk of the best score (ties: of the longest suffix).
  *
- * Departures: suffix automata with counts in place of suffix trees of depth 24, so that matches have any length; past texts are forgotten first in,
- * first out, but half a store at a time; a chain, not a tree. The memory is that of the store, about 150 bytes a token.
+ * Departures: suffix automata with counts in place of suffix trees of depth 24, so that matches have any length, of which the 24 longest that differ
+ * in what follows are walked from; past texts are forgotten first in, first out, but half a store at a time; a chain, not a tree. The memory is that
+ * of the store and 8 bytes for the counts, about 160 bytes a token.
  */
 import { z } from "zod";
 import { parseConfig } from "./config.ts";
@@ -18,6 +19,9 @@ import type { SuffixIndex } from "./suffix-index.ts";
 import { SuffixMatches } from "./suffix-matches.ts";
 import type { SuffixStore } from "./suffix-store.ts";
 import { chain, emptyTree } from "./tree.ts";
+
+/** Suffixes that are walked from, longest first: in a long loop all of them stood before. */
+const mostWalks = 24;
 
 /** Options of {@link createSuffixDecoding}; the names are vLLM's without their prefix. */
 export const suffixDecodingConfig = z.strictObject({
@@ -104,7 +108,9 @@ export function createSuffixDecoding(
       let matched = 0;
       for (const { index, state: longest, length: most } of matches.follow(ids)) {
         let length = most;
-        for (let state = longest; state > 0; state = index.link(state)) {
+        let walks = 0;
+        for (let state = longest; state > 0 && walks < mostWalks; state = index.link(state)) {
+          walks++;
           const count = Math.min(budget, Math.ceil(maxSpecFactor * length));
           // A shorter suffix may draft less, so that none after this one can do better.
           if (count < best.score) break;

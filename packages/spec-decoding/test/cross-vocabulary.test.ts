@@ -79,6 +79,9 @@ describe("crossVocabularyModel", () => {
   });
 
   test("errors", async () => {
+    expect(() => crossVocabularyModel(toyTarget(), map)).toThrow(
+      "crossVocabularyModel: the map must be to the draft's 5 tokens, got 6",
+    );
     const model = crossVocabularyModel(tableModel(draftRows, { contextLength: 3 }), map);
     const sequence = await model.open();
     await expect(sequence.forward([2, 2])).rejects.toThrow(
