@@ -19,13 +19,12 @@ export {
 export {
   type Aggregate,
   aggregate,
-  buildNeighbors,
   createGreedyLantern,
   createLantern,
   type LanternConfig,
   lanternConfig,
-  type NeighborTable,
 } from "./lantern.ts";
+export { buildNeighbors, type NeighborTable } from "./neighbor-table.ts";
 export { sampleAndMatch } from "./sample-and-match.ts";
 export {
   chooseLength,
@@ -39,7 +38,7 @@ export {
   scheduleConfig,
   type ScheduleOptions,
 } from "./schedule.ts";
-export { residual, speculativeSampling } from "./speculative-sampling.ts";
+export { speculativeSampling } from "./speculative-sampling.ts";
 export { specInfer } from "./spec-infer.ts";
 export type { Statistics } from "./statistics.ts";
 export { createSuffixDrafter } from "./suffix-automaton.ts";
