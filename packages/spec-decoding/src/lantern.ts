@@ -56,6 +56,9 @@ export const lanternConfig = z
   );
 export type LanternConfig = z.output<typeof lanternConfig>;
 
+/** Probabilities are float32: a sum that should equal the bound may exceed it by this share. */
+const rounding = 1e-6;
+
 /** What a token may take over. */
 export interface Aggregate {
   /** A: the neighbors whose mass goes to the token, nearest first. */
@@ -88,26 +91,26 @@ export function aggregate(
   return { taken, mass };
 }
 
-/** Probabilities are float32: a sum that should equal the bound may exceed it by this share. */
-const rounding = 1e-6;
-
 /** Token ids of the nearest `k` codes, and `extra` more. */
 function nearest(token: number, table: NeighborTable, config: LanternConfig, extra = 0): number[] {
-  const { k = table.k, tokenOffset } = config;
+  const { k = table.k - extra, tokenOffset } = config;
   const code = token - tokenOffset;
   if (code < 0 || code >= table.size) return [];
-  const end = code * table.k + Math.min(table.k, k + extra);
+  const end = code * table.k + k + extra;
   return Array.from(table.ids.subarray(code * table.k, end), (id) => id + tokenOffset);
 }
 
 function parse(table: NeighborTable, owner: string, config: z.input<typeof lanternConfig>) {
   const settings = parseConfig(owner, lanternConfig, config);
-  if (settings.k !== undefined && settings.k > table.k) {
+  // The authors' code looks one code further than k when it rejects.
+  const most = settings.rejection === "repo" ? table.k - 1 : table.k;
+  const { k = most } = settings;
+  if (k > most) {
     throw new InvalidArgumentError(
-      `${owner}: k must be at most the ${table.k} neighbors of the table, got ${settings.k}`,
+      `${owner}: k must be at most ${most} with a table of ${table.k} neighbors, got ${k}`,
     );
   }
-  return settings;
+  return { ...settings, k };
 }
 
 /**
@@ -161,8 +164,8 @@ function reject(
   config: LanternConfig,
 ): Remainder {
   const law = lawOfNode(tree, node);
-  if (config.rejection === "paper") return removeLaw(relaxed, law, relaxed.mass);
-  const near = nearest(tree.tokens[node], table, config, 1);
+  const near = config.rejection === "repo" ? nearest(tree.tokens[node], table, config, 1) : [];
+  if (near.length === 0) return removeLaw(relaxed, law, relaxed.mass);
   const all = {
     ids: Int32Array.from(near).toSorted(),
     probs: new Float32Array(near.length).fill(1),
