@@ -65,14 +65,13 @@ export {
 export {
   type Aggregate,
   aggregate,
-  buildNeighbors,
   createGreedyLantern,
   createLantern,
   type LanternConfig,
   lanternConfig,
-  type NeighborTable,
 } from "./lantern.ts";
 export { alignReference, type Alignment, createReferenceText } from "./reference-text.ts";
+export { buildNeighbors, type NeighborTable } from "./neighbor-table.ts";
 export { sampleAndMatch } from "./sample-and-match.ts";
 export type { RoundOutcome, Schedule } from "./schedule.ts";
 export {
@@ -92,7 +91,7 @@ export {
   type SpeculationConfig,
   speculationConfig,
 } from "./speculation-config.ts";
-export { residual, speculativeSampling } from "./speculative-sampling.ts";
+export { speculativeSampling } from "./speculative-sampling.ts";
 export { specInfer } from "./spec-infer.ts";
 export type { Statistics } from "./statistics.ts";
 export { createSuffixDrafter } from "./suffix-automaton.ts";

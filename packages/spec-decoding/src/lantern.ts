@@ -17,10 +17,10 @@ import {
   type Distribution,
   InvalidArgumentError,
   probabilityOf,
-  ShapeError,
 } from "@veridraft/core-probs";
 import { z } from "zod";
 import { parseConfig } from "./config.ts";
+import type { NeighborTable } from "./neighbor-table.ts";
 import {
   acceptanceRatio,
   drawRemainder,
@@ -33,14 +33,6 @@ import {
 } from "./remainder.ts";
 import { childrenOf, type DraftTree } from "./tree.ts";
 import type { Verifier } from "./verifier.ts";
-
-/** The nearest other codes of every code, nearest first. */
-export interface NeighborTable {
-  readonly size: number;
-  readonly k: number;
-  /** [size, k] */
-  readonly ids: Int32Array;
-}
 
 /** Options of {@link createLantern} and {@link createGreedyLantern}; one of delta and lambda. */
 export const lanternConfig = z
@@ -64,37 +56,8 @@ export const lanternConfig = z
   );
 export type LanternConfig = z.output<typeof lanternConfig>;
 
-/**
- * The k nearest other codes by Euclidean distance; ties: lowest id. O(size^2 dim).
- *
- * @param codebook [size, dim] @throws ShapeError, InvalidArgumentError where k is not in [0, size - 1].
- */
-export function buildNeighbors(
-  codebook: Float32Array,
-  size: number,
-  dim: number,
-  k: number,
-): NeighborTable {
-  if (codebook.length !== size * dim) {
-    throw new ShapeError(`buildNeighbors: ${codebook.length} numbers are not [${size}, ${dim}]`);
-  }
-  if (!(Number.isInteger(k) && k >= 0 && k < size)) {
-    throw new InvalidArgumentError(`buildNeighbors: k must be in [0, ${size - 1}], got ${k}`);
-  }
-  const ids = new Int32Array(size * k);
-  const distances = new Float64Array(size);
-  for (let x = 0; x < size; x++) {
-    for (let y = 0; y < size; y++) {
-      let sum = 0;
-      for (let d = 0; d < dim; d++) sum += (codebook[x * dim + d] - codebook[y * dim + d]) ** 2;
-      distances[y] = sum;
-    }
-    const others = Int32Array.from(distances, (_, y) => y).filter((y) => y !== x);
-    others.sort((a, b) => distances[a] - distances[b] || a - b);
-    ids.set(others.subarray(0, k), x * k);
-  }
-  return { size, k, ids };
-}
+/** Probabilities are float32: a sum that should equal the bound may exceed it by this share. */
+const rounding = 1e-6;
 
 /** What a token may take over. */
 export interface Aggregate {
@@ -128,26 +91,26 @@ export function aggregate(
   return { taken, mass };
 }
 
-/** Probabilities are float32: a sum that should equal the bound may exceed it by this share. */
-const rounding = 1e-6;
-
 /** Token ids of the nearest `k` codes, and `extra` more. */
 function nearest(token: number, table: NeighborTable, config: LanternConfig, extra = 0): number[] {
-  const { k = table.k, tokenOffset } = config;
+  const { k = table.k - extra, tokenOffset } = config;
   const code = token - tokenOffset;
   if (code < 0 || code >= table.size) return [];
-  const end = code * table.k + Math.min(table.k, k + extra);
+  const end = code * table.k + k + extra;
   return Array.from(table.ids.subarray(code * table.k, end), (id) => id + tokenOffset);
 }
 
 function parse(table: NeighborTable, owner: string, config: z.input<typeof lanternConfig>) {
   const settings = parseConfig(owner, lanternConfig, config);
-  if (settings.k !== undefined && settings.k > table.k) {
+  // The authors' code looks one code further than k when it rejects.
+  const most = settings.rejection === "repo" ? table.k - 1 : table.k;
+  const { k = most } = settings;
+  if (k > most) {
     throw new InvalidArgumentError(
-      `${owner}: k must be at most the ${table.k} neighbors of the table, got ${settings.k}`,
+      `${owner}: k must be at most ${most} with a table of ${table.k} neighbors, got ${k}`,
     );
   }
-  return settings;
+  return { ...settings, k };
 }
 
 /**
@@ -201,8 +164,8 @@ function reject(
   config: LanternConfig,
 ): Remainder {
   const law = lawOfNode(tree, node);
-  if (config.rejection === "paper") return removeLaw(relaxed, law, relaxed.mass);
-  const near = nearest(tree.tokens[node], table, config, 1);
+  const near = config.rejection === "repo" ? nearest(tree.tokens[node], table, config, 1) : [];
+  if (near.length === 0) return removeLaw(relaxed, law, relaxed.mass);
   const all = {
     ids: Int32Array.from(near).toSorted(),
     probs: new Float32Array(near.length).fill(1),

@@ -10,6 +10,8 @@ import type { DraftTree } from "./tree.ts";
 /** Less mass than this is rounding noise of float32 laws. */
 const smallestMass = 1e-6;
 
+const none = new Int32Array(0);
+
 /**
  * What rejections leave of a law: max(law - removed, 0), not normalized. Where the law is dense and what is removed is sparse, it costs the support
  * of what is removed and not the vocabulary. In float64, so that repeated removals stay exact.
@@ -28,7 +30,7 @@ export interface Remainder {
 export function remainderOf(law: Distribution): Remainder {
   const { ids, probs } = law;
   return ids === null
-    ? { law, ids: new Int32Array(0), left: new Float64Array(0), mass: 1 }
+    ? { law, ids: none, left: new Float64Array(0), mass: 1 }
     : { law, ids, left: new Float64Array(probs), mass: 1 };
 }
 
@@ -50,16 +52,19 @@ export function removeLaw(rest: Remainder, law: Distribution, weight: number): R
   const { ids, left } =
     rest.law.ids === null && law.ids === null
       ? withAllIds(rest)
-      : withIds(rest, rest.law.ids === null && law.ids !== null ? law.ids : []);
+      : withIds(rest, rest.law.ids === null && law.ids !== null ? law.ids : none);
   const scale = weight / totalOf(law);
   let { mass } = rest;
+  const aligned = ids === law.ids;
   for (let j = 0, k = 0; j < ids.length; j++) {
     let removed = 0;
-    if (law.ids === null) {
+    if (aligned) {
+      removed = law.probs[j];
+    } else if (law.ids === null) {
       removed = law.probs[ids[j]] ?? 0;
     } else {
       while (k < law.ids.length && law.ids[k] < ids[j]) k++;
-      if (law.ids[k] === ids[j]) removed = law.probs[k];
+      if (k < law.ids.length && law.ids[k] === ids[j]) removed = law.probs[k];
     }
     const taken = Math.min(left[j], scale * removed);
     left[j] -= taken;
@@ -131,7 +136,14 @@ function placeOf(ids: Int32Array, token: number): number {
 }
 
 /** The same remainder with `extra`, which ascends, among its ids. Shares nothing with `rest` that a caller may change. */
-function withIds(rest: Remainder, extra: ArrayLike<number>): Pick<Remainder, "ids" | "left"> {
+function withIds(rest: Remainder, extra: Int32Array): Pick<Remainder, "ids" | "left"> {
+  // Siblings' laws share their ids.
+  if (extra.length === 0 || extra === rest.ids) return { ids: rest.ids, left: rest.left.slice() };
+  if (rest.ids.length === 0) {
+    const left = new Float64Array(extra.length);
+    for (let k = 0; k < extra.length; k++) left[k] = probabilityOf(rest.law, extra[k]);
+    return { ids: extra, left };
+  }
   const ids = new Int32Array(rest.ids.length + extra.length);
   const left = new Float64Array(ids.length);
   let size = 0;

@@ -117,6 +117,7 @@ test("nothing relaxed is the exact verifier, draw for draw", () => {
     { lambda: 1 },
     { delta: 0.9, k: 0 },
     { delta: 0.9, tokenOffset: 9 },
+    { delta: 0.9, tokenOffset: 9, rejection: "repo" as const },
   ]) {
     const verifier = createLantern(codes, relaxation);
     for (let seed = 0; seed < 100; seed++) {
@@ -155,7 +156,10 @@ test("a single chosen draft: total variation is S, at most delta; acceptance gro
 test("configs out of range are errors", () => {
   expect(() => createLantern(table, {})).toThrow("createLantern: give one of delta and lambda");
   expect(() => createLantern(table, { delta: 0.1, k: 5 })).toThrow(
-    "createLantern: k must be at most the 4 neighbors of the table, got 5",
+    "createLantern: k must be at most 4 with a table of 4 neighbors, got 5",
+  );
+  expect(() => createLantern(table, { delta: 0.1, k: 4, rejection: "repo" })).toThrow(
+    "createLantern: k must be at most 3 with a table of 4 neighbors, got 4",
   );
   expect(() => buildNeighbors(new Float32Array(4), 5, 1, 2)).toThrow(
     "buildNeighbors: 4 numbers are not [5, 1]",
