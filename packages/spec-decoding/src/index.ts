@@ -1,5 +1,11 @@
 export { AdjacencyMatrix } from "./adjacency-matrix.ts";
 export { Calibration } from "./calibration.ts";
+export {
+  type ChildChoice,
+  drawnChildren,
+  likeliestChildren,
+  withoutToken,
+} from "./child-choice.ts";
 export { bestThreshold, type Judged } from "./confidence-schedule.ts";
 export { type Costs, costOf } from "./costs.ts";
 export {
@@ -11,17 +17,13 @@ export {
 export { createDraftModel, type DraftModelOptions } from "./draft-model.ts";
 export type { DraftContext, Drafter, DraftLaw, DraftResult } from "./drafter.ts";
 export {
-  type ChildChoice,
   createDySpec,
-  drawnChildren,
   type DySpecConfig,
   dySpecConfig,
   type DySpecOptions,
   growTree,
   growTreeLayered,
-  likeliestChildren,
   observeSlots,
-  withoutToken,
 } from "./dyspec.ts";
 export type { GenerateOptions, LogitsProcessor, TokenLogProb } from "./generate-options.ts";
 export { generate, type Step, type Summary } from "./generate.ts";
@@ -45,6 +47,19 @@ export {
   type PromptLookupConfig,
   promptLookupConfig,
 } from "./prompt-lookup.ts";
+export {
+  type RsdConfig,
+  rsdConfig,
+  rsdLaw,
+  type RsdLaws,
+  rsdLaws,
+  type RsdOptions,
+  rsdStep,
+  type RsdToken,
+  type RsdTrace,
+  rsdTrace,
+} from "./rsd.ts";
+export { selectTrace, surprise, surpriseOf } from "./rsd-selection.ts";
 export { sampleAndMatch } from "./sample-and-match.ts";
 export type { RoundOutcome, Schedule } from "./schedule.ts";
 export {
