@@ -11,4 +11,5 @@ export {
   startService,
 } from "./start-service.ts";
 export { statusOf } from "./status.ts";
+export { draftService, type DraftServiceOptions } from "./service.ts";
 export { draftServerProgram } from "./server-program.ts";

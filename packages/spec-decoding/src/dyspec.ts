@@ -18,14 +18,18 @@ import {
   probabilityOf,
   processLogits,
   resolveSampling,
-  type Rng,
-  sample,
   sampleGumbel,
   type Sampling,
   truncateLaw,
 } from "@veridraft/core-probs";
 import { z } from "zod";
 import { Calibration } from "./calibration.ts";
+import {
+  type ChildChoice,
+  drawnChildren,
+  likeliestChildren,
+  withoutToken,
+} from "./child-choice.ts";
 import { parseConfig } from "./config.ts";
 import { lawSize } from "./draft-model.ts";
 import { FollowingCache } from "./following-cache.ts";
@@ -48,44 +52,6 @@ export type DySpecConfig = z.input<typeof dySpecConfig>;
 
 /** Values that differ by less, relatively, are those of float32 laws that tie. */
 const rounding = 1e-6;
-
-/** How the next child of a slot is found. */
-export interface ChildChoice {
-  /** Whether `next` draws from the law it is given, which the verifier then needs. */
-  readonly drawn: boolean;
-  /** A token of positive probability. @param depth Of the child; 1 below the root. */
-  next(rest: Distribution, depth: number): number;
-}
-
-/**
- * Children drawn without replacement. All from one stream, of one round: where a draw at depth d decides whether a node above it gets another
- * child, a later round must not use the same noise again.
- */
-export function drawnChildren(rng: Rng): ChildChoice {
-  return { drawn: true, next: (rest) => sample(rest, rng) };
-}
-
-/** The likeliest children; ties: the lowest id. */
-export const likeliestChildren: ChildChoice = {
-  drawn: false,
-  next: ({ ids, probs }) => {
-    let best = 0;
-    for (let j = 1; j < probs.length; j++) if (probs[j] > probs[best]) best = j;
-    return ids === null ? best : ids[best];
-  },
-};
-
-/** `law` without `id`, renormalized; null where nothing is left. */
-export function withoutToken({ ids, probs }: Distribution, id: number): Distribution | null {
-  const place = ids === null ? id : ids.indexOf(id);
-  const rest = probs.slice();
-  rest[place] = 0;
-  let sum = 0;
-  for (let j = 0; j < rest.length; j++) sum += rest[j];
-  if (!(sum > 0)) return null;
-  for (let j = 0; j < rest.length; j++) rest[j] /= sum;
-  return { ids, probs: rest };
-}
 
 /** A place for the next child of a node. */
 interface Slot {

@@ -8,6 +8,12 @@ export {
   type Pieces,
   type VocabularyMap,
 } from "./cross-vocabulary.ts";
+export {
+  type ChildChoice,
+  drawnChildren,
+  likeliestChildren,
+  withoutToken,
+} from "./child-choice.ts";
 export { bestThreshold, type Judged } from "./confidence-schedule.ts";
 export { type Costs, costOf } from "./costs.ts";
 export {
@@ -28,17 +34,13 @@ export { createForcedText, type ForcedTokens } from "./forced-text.ts";
 export { createNgramCache } from "./ngram-cache.ts";
 export { NgramCounts } from "./ngram-counts.ts";
 export {
-  type ChildChoice,
   createDySpec,
-  drawnChildren,
   type DySpecConfig,
   dySpecConfig,
   type DySpecOptions,
   growTree,
   growTreeLayered,
-  likeliestChildren,
   observeSlots,
-  withoutToken,
 } from "./dyspec.ts";
 export type { GenerateOptions, LogitsProcessor, TokenLogProb } from "./generate-options.ts";
 export { generate, type Step, type Summary } from "./generate.ts";
@@ -72,6 +74,19 @@ export {
 } from "./lantern.ts";
 export { alignReference, type Alignment, createReferenceText } from "./reference-text.ts";
 export { buildNeighbors, type NeighborTable } from "./neighbor-table.ts";
+export {
+  type RsdConfig,
+  rsdConfig,
+  rsdLaw,
+  type RsdLaws,
+  rsdLaws,
+  type RsdOptions,
+  rsdStep,
+  type RsdToken,
+  type RsdTrace,
+  rsdTrace,
+} from "./rsd.ts";
+export { selectTrace, surprise, surpriseOf } from "./rsd-selection.ts";
 export { sampleAndMatch } from "./sample-and-match.ts";
 export type { RoundOutcome, Schedule } from "./schedule.ts";
 export {

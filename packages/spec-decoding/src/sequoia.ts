@@ -11,7 +11,7 @@
  * Departures: the program counts the root of a tree as no node, and its ranks from the first, where the authors count down.
  */
 import { type Distribution, InvalidArgumentError, probabilityOf } from "@veridraft/core-probs";
-import { type ChildChoice, withoutToken } from "./dyspec.ts";
+import { type ChildChoice, withoutToken } from "./child-choice.ts";
 import type { DraftLaw } from "./drafter.ts";
 import { type Costs, costOf } from "./costs.ts";
 import type { TreeTemplate } from "./token-recycling.ts";
