@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createRng, type Distribution, sample } from "@veridraft/core-probs";
 import { tableModel } from "@veridraft/core-probs/testing";
-import { createPromptLookup } from "@veridraft/spec-decoding";
+import { argmax } from "@veridraft/core-probs";
+import { chain, createPromptLookup, type Drafter } from "@veridraft/spec-decoding";
 import { describe, expect, it } from "vitest";
 import { checkLossless, chiSquareScore, placeOf } from "../src/lossless.ts";
 import { run } from "./run.ts";
@@ -52,6 +53,45 @@ describe("checkLossless()", () => {
     sampling: { temperature: 1 },
     options: { maxTokens: 80, numSpeculativeTokens: 3 },
   };
+
+  /** Drafts the likeliest tokens of another law and says that they were drawn from it: the ratio test then bends the law of the text. */
+  const pretender = async (): Promise<Drafter> => {
+    const laws = rows.map((row) => {
+      const probs = Float32Array.from(row, (p, j) => (p + (j % 3 === 0 ? 0.1 : 0)) / 1.6);
+      return { ids: null, probs };
+    });
+    return {
+      name: "pretender",
+      successors: 0,
+      async propose({ ids, budget }) {
+        const drafted: number[] = [];
+        for (let at = ids[ids.length - 1]; drafted.length < budget;) {
+          drafted.push((at = argmax(laws[at].probs)));
+        }
+        const before = [ids[ids.length - 1], ...drafted];
+        return chain(
+          drafted,
+          drafted.map(() => 0.5),
+          drafted.map((_, i) => laws[before[i]]),
+        );
+      },
+      observe() {},
+      dispose() {},
+    };
+  };
+
+  it("finds that a ratio test on tokens that were not drawn bends the law", async () => {
+    const options = { ...subject.options, coupling: "optimal", verifier: "standard" } as const;
+    const findings = await checkLossless({ ...subject, draft: pretender, options });
+    const held = Object.fromEntries(findings.map(({ property, holds }) => [property, holds]));
+    expect(held).toEqual({ greedy: true, law: false, "log-probs": true });
+  });
+
+  it("finds that typical acceptance changes the law", async () => {
+    const options = { ...subject.options, coupling: "optimal", verifier: "typical" } as const;
+    const findings = await checkLossless({ ...subject, options });
+    expect(findings.find(({ property }) => property === "law")?.holds).toBe(false);
+  });
 
   it("finds nothing where nothing is wrong", async () => {
     for (const coupling of ["seeded", "optimal"] as const) {

@@ -66,8 +66,8 @@ const speculativeConfig = z.strictObject({
   num_speculative_tokens: speculationConfig.shape.numSpeculativeTokens,
   prompt_lookup_min: z.int().min(1).optional(),
   prompt_lookup_max: z.int().min(1).optional(),
-  suffix_decoding_max_spec_factor: suffixDecodingConfig.shape.maxSpecFactor.optional(),
-  suffix_decoding_min_token_prob: suffixDecodingConfig.shape.minTokenProb.optional(),
+  suffix_decoding_max_spec_factor: suffixDecodingConfig.shape.maxSpecFactor.unwrap().optional(),
+  suffix_decoding_min_token_prob: suffixDecodingConfig.shape.minTokenProb.unwrap().optional(),
   rejection_sample_method: z.enum(["standard", "block"]).optional(),
   draft_sample_method: z.enum(["greedy", "probabilistic"]).optional(),
 });
