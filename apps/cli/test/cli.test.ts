@@ -52,6 +52,14 @@ describe("veridraft generate", () => {
     });
   });
 
+  it("takes vLLM's speculative_config in place of its flags", { timeout: 60_000 }, () => {
+    const config = { method: "ngram", num_speculative_tokens: 2, prompt_lookup_max: 2 };
+    const { tokens, stats } = tellStory("--speculative-config", JSON.stringify(config));
+    expect(stats.drafter).toBe("prompt-lookup");
+    expect(stats.proposed).toBeLessThanOrEqual(2 * stats.rounds);
+    expect(tokens).toEqual(tellStory("--drafter", "none").tokens);
+  });
+
   it("ends before a stop string and streams text", { timeout: 60_000 }, () => {
     const { code, out } = run("generate", "The capital of France is", "--raw", "--stop", ".");
     expect({ code, out }).toEqual({ code: 0, out: " Paris\n" });
@@ -67,7 +75,11 @@ describe("veridraft generate", () => {
     [["--drafter", "model"], "--drafter model needs --draft-model FILE"],
     [
       ["--prediction", "a.txt", "--verifier", "localhost:1"],
-      "--prediction drafts in this process, not on a server; leave out --verifier",
+      "--prediction works in this process, not on a server; leave out --verifier",
+    ],
+    [
+      ["--speculative-config", '{"method": "medusa"}'],
+      '--speculative-config: speculative_config: method: Invalid option: expected one of "ngram"|"suffix"|"draft_model"',
     ],
     [["--nonsense"], "unknown option '--nonsense'"],
   ])("refuses %j with exit code 2", (flags, sentence) => {
