@@ -12,20 +12,18 @@
  */
 import {
   type Distribution,
-  InvalidArgumentError,
   type LanguageModel,
   probabilityOf,
   processLogits,
   resolveSampling,
-  row,
   sample,
   sampleGumbel,
   type Sampling,
-  type Sequence,
   truncateLaw,
 } from "@veridraft/core-probs";
 import { greatest } from "./confidence-schedule.ts";
 import type { Drafter, DraftLaw } from "./drafter.ts";
+import { FollowingCache } from "./following-cache.ts";
 import { chain } from "./tree.ts";
 import type { Coupling } from "./verifier.ts";
 
@@ -59,6 +57,7 @@ export async function createDraftModel(
       const tokens: number[] = [];
       const laws: DraftLaw[] = [];
       const confidences: number[] = [];
+      const draws = key.at(ids.length, "draft");
       // The last drafted token is never run: the draft's context need not hold it.
       const count = Math.min(budget, model.contextLength - ids.length + 1);
       while (tokens.length < count) {
@@ -69,9 +68,7 @@ export async function createDraftModel(
         const plain = confidenceThreshold > 0 && sampling.temperature === 0;
         const shown = plain ? processLogits(logits, { ...sampling, temperature: 1 }, text) : law;
         if (tokens.length > 0 && greatest(shown.probs) < confidenceThreshold) break;
-        const token = drawn
-          ? sample(law, key.at(text.length, "draft"))
-          : sampleGumbel(law, key.at(text.length, "sample"));
+        const token = drawn ? sample(law, draws) : sampleGumbel(law, key.at(text.length, "sample"));
         tokens.push(token);
         laws.push(drawn ? law : null);
         confidences.push(Math.min(1, probabilityOf(shown, token)));
@@ -84,44 +81,4 @@ export async function createDraftModel(
       cache.dispose();
     },
   };
-}
-
-/** A sequence that runs only what it has not run before. Disposed during a forward, it waits for its end. */
-export class FollowingCache {
-  readonly #sequence: Sequence;
-  readonly #ids: number[] = [];
-  #running = false;
-  #disposed = false;
-
-  constructor(sequence: Sequence) {
-    this.#sequence = sequence;
-  }
-
-  /** Logits of the token after `text`. */
-  async logitsAfter(text: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
-    if (this.#disposed) throw new InvalidArgumentError("draft-model: the drafter is disposed");
-    let common = 0;
-    const most = Math.min(this.#ids.length, text.length - 1);
-    while (common < most && this.#ids[common] === text[common]) common++;
-    if (common < this.#ids.length) {
-      this.#sequence.truncate(common);
-      this.#ids.length = common;
-    }
-    const fresh = text.slice(common);
-    this.#running = true;
-    try {
-      const logits = await this.#sequence.forward(fresh, { rows: "last", signal });
-      this.#sequence.commit(fresh.length);
-      this.#ids.push(...fresh);
-      return row(logits, 0);
-    } finally {
-      this.#running = false;
-      if (this.#disposed) this.#sequence.dispose();
-    }
-  }
-
-  dispose(): void {
-    if (!this.#disposed && !this.#running) this.#sequence.dispose();
-    this.#disposed = true;
-  }
 }

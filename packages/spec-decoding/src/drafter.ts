@@ -12,7 +12,10 @@ export interface DraftContext {
    * drafter that knows no such thing proposes as ever. Default 0.
    */
   readonly confidenceThreshold?: number;
-  /** The streams of the generation; a node that would stand at absolute position t draws from `key.at(t, …)`. */
+  /**
+   * The streams of the generation. Drawn nodes all draw from one stream, `key.at(ids.length, "draft")`: verifiers look at rejected nodes, too, so that
+   * a draw must not come back in a later round. Seeded drafts at absolute position t use the noise of `key.at(t, "sample")`.
+   */
   readonly key: RngKey;
   readonly signal?: AbortSignal;
 }

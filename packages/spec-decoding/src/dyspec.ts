@@ -31,8 +31,9 @@ import {
   withoutToken,
 } from "./child-choice.ts";
 import { parseConfig } from "./config.ts";
-import { FollowingCache, lawSize } from "./draft-model.ts";
+import { lawSize } from "./draft-model.ts";
 import type { Drafter, DraftLaw } from "./drafter.ts";
+import { FollowingCache } from "./following-cache.ts";
 import { childrenOf, type DraftTree, emptyTree, pathTo } from "./tree.ts";
 import type { Coupling } from "./verifier.ts";
 

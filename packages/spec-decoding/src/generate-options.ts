@@ -14,7 +14,8 @@ import {
 } from "@veridraft/core-probs";
 import type { Drafter } from "./drafter.ts";
 import type { ScheduleOptions } from "./create-schedule.ts";
-import type { Coupling } from "./verifier.ts";
+import type { Coupling, Verifier } from "./verifier.ts";
+import { resolveVerifier, type VerifierName } from "./verifiers.ts";
 
 /**
  * Changes logits in place before penalties, temperature and truncation; -Infinity forbids a token. It must depend on its arguments alone: it is
@@ -41,6 +42,11 @@ export interface GenerateOptions extends ScheduleOptions {
   /** Default "seeded". */
   readonly coupling?: Coupling;
   /**
+   * A name, or one with its own settings. Default: by coupling and tree, always lossless. All but "match" need the coupling "optimal"; a lossy one
+   * changes the law of the text, as `statistics.lossless` says.
+   */
+  readonly verifier?: VerifierName | Verifier;
+  /**
    * False verifies only the most confident chain of a drafted tree: for a target whose logits are bitwise the same however a chain is cut into
    * forwards, but not in a branching tree. Default true.
    */
@@ -58,6 +64,8 @@ export interface Settings {
   readonly sampling: Sampling;
   readonly logitsProcessor: LogitsProcessor | null;
   readonly coupling: Coupling;
+  /** Null: chosen for each tree. */
+  readonly verifier: Verifier | null;
   readonly logProbs: number | null;
 }
 
@@ -90,6 +98,7 @@ export function settle(
     sampling: resolveSampling(options.sampling),
     logitsProcessor: options.logitsProcessor ?? null,
     coupling,
+    verifier: resolveVerifier(options.verifier, coupling),
     logProbs,
   };
 }

@@ -27,11 +27,10 @@ import {
   type TokenLogProb,
 } from "./generate-options.ts";
 import { Proposals } from "./proposals.ts";
-import { sampleAndMatch } from "./sample-and-match.ts";
 import { createSchedule } from "./create-schedule.ts";
-import { speculativeSampling } from "./speculative-sampling.ts";
 import { type Statistics, StatisticsCounter } from "./statistics.ts";
-import { type DraftTree, emptyTree, isChain, isSampled, pathTo } from "./tree.ts";
+import { type DraftTree, emptyTree, isChain, pathTo } from "./tree.ts";
+import { verifierFor } from "./verifiers.ts";
 
 /** What one forward of the target added to the text. */
 export interface Step {
@@ -63,7 +62,8 @@ export interface Summary {
 }
 
 /**
- * Generates text, step by step as it is known; returns the summary. The law of the text is exactly that of the target under `sampling`.
+ * Generates text, step by step as it is known; returns the summary. The law of the text is exactly that of the target under `sampling`, unless a
+ * lossy verifier is asked for.
  *
  * A drafter that fails does not end a generation: the round runs without it and is counted in `undraftedRounds`.
  *
@@ -93,7 +93,7 @@ export async function* generate(
     const proposals =
       drafter && new Proposals(drafter, schedule, model.vocabSize, options.branching ?? true);
     const text = new Text(prompt, settings, options.key);
-    const counter = new StatisticsCounter();
+    const counter = new StatisticsCounter(settings.verifier?.lossless ?? true);
     signal?.throwIfAborted();
     sequence = await model.open();
 
@@ -207,16 +207,19 @@ class Text {
 
   /** Verifies a tree and appends what comes of it. @param logits Row 0 after the root, row i + 1 after node i. */
   extend(tree: DraftTree, logits: Matrix): Extension {
-    const { stopIds, coupling, logProbs: top } = this.#settings;
+    const { stopIds, coupling, verifier, logProbs: top } = this.#settings;
     const laws = new Map<number, Distribution>();
     const target = (node: number): Distribution => {
       let law = laws.get(node);
       if (!law) laws.set(node, (law = this.#law(tree, node, row(logits, node + 1))));
       return law;
     };
-    const verifier =
-      coupling === "optimal" && isSampled(tree) ? speculativeSampling : sampleAndMatch;
-    const { path, next } = verifier.verify(tree, target, this.ids.length, this.#key);
+    const { path, next } = (verifier ?? verifierFor(tree, coupling)).verify(
+      tree,
+      target,
+      this.ids.length,
+      this.#key,
+    );
 
     const emitted = [...path.map((node) => tree.tokens[node]), next];
     const stop = emitted.findIndex((id) => stopIds.has(id));

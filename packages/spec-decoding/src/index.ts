@@ -1,4 +1,5 @@
 export { AdjacencyMatrix } from "./adjacency-matrix.ts";
+export { blockVerification } from "./block-verification.ts";
 export { Calibration } from "./calibration.ts";
 export {
   type ChildChoice,
@@ -15,6 +16,12 @@ export {
   type ScheduleOptions,
 } from "./create-schedule.ts";
 export { createDraftModel, type DraftModelOptions } from "./draft-model.ts";
+export {
+  createDraftModelTree,
+  type DraftModelTreeConfig,
+  draftModelTreeConfig,
+  type DraftModelTreeOptions,
+} from "./draft-model-tree.ts";
 export type { DraftContext, Drafter, DraftLaw, DraftResult } from "./drafter.ts";
 export {
   createDySpec,
@@ -70,7 +77,17 @@ export {
   sequoiaTree,
   treeValue,
 } from "./sequoia.ts";
-export { residual, speculativeSampling } from "./speculative-sampling.ts";
+export {
+  type Aggregate,
+  aggregate,
+  createGreedyLantern,
+  createLantern,
+  type LanternConfig,
+  lanternConfig,
+} from "./lantern.ts";
+export { buildNeighbors, type NeighborTable } from "./neighbor-table.ts";
+export { speculativeSampling } from "./speculative-sampling.ts";
+export { specInfer } from "./spec-infer.ts";
 export type { Statistics } from "./statistics.ts";
 export { createSuffixDrafter } from "./suffix-automaton.ts";
 export { SuffixIndex, SuffixMatch } from "./suffix-index.ts";
@@ -106,4 +123,22 @@ export {
   treeDepths,
   treeMask,
 } from "./tree.ts";
+export {
+  createThresholdAcceptance,
+  type ThresholdAcceptanceConfig,
+  thresholdAcceptanceConfig,
+} from "./threshold-acceptance.ts";
+export { traversalVerification } from "./traversal-verification.ts";
+export {
+  createTypicalAcceptance,
+  type TypicalAcceptanceConfig,
+  typicalAcceptanceConfig,
+  typicalThreshold,
+} from "./typical-acceptance.ts";
 export type { Coupling, TargetLaw, Verdict, Verifier } from "./verifier.ts";
+export { type VerifierName, verifiers } from "./verifiers.ts";
+export {
+  type DrawnSiblings,
+  sampleWithoutReplacement,
+  withoutReplacement,
+} from "./without-replacement.ts";

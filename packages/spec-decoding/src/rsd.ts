@@ -27,7 +27,7 @@ import {
 } from "@veridraft/core-probs";
 import { z } from "zod";
 import { parseConfig } from "./config.ts";
-import { FollowingCache } from "./draft-model.ts";
+import { FollowingCache } from "./following-cache.ts";
 
 /** Options of RSD; the defaults are the paper's. */
 export const rsdConfig = z.strictObject({

@@ -11,45 +11,10 @@
  * Departures: children without a law were chosen and not drawn; at their node y ~ p is drawn and a child that carries y is accepted, which is
  * exact for any choice. Where the residual has no mass within rounding, y ~ p.
  */
-import {
-  type Distribution,
-  InvalidArgumentError,
-  probabilityOf,
-  sample,
-  UnsupportedError,
-} from "@veridraft/core-probs";
+import { sample, UnsupportedError } from "@veridraft/core-probs";
+import { acceptanceRatio, drawRemainder, remainderOf, removeLaw } from "./remainder.ts";
 import { childrenOf } from "./tree.ts";
 import type { Verifier } from "./verifier.ts";
-
-/** Below this mass a residual is rounding noise of two equal laws. */
-const smallestResidual = 1e-12;
-
-/**
- * norm(max(p - q, 0)), on the support of p; p itself where nothing is left. Costs the supports, not the vocabulary, where both are sparse.
- *
- * @example residual(p, q) // p = (.5, .3, .2), q = (.2, .5, .3): (1, 0, 0)
- */
-export function residual(p: Distribution, q: Distribution): Distribution {
-  const rest = p.probs.slice();
-  if (q.ids === null) {
-    for (let j = 0; j < rest.length; j++) rest[j] -= q.probs[p.ids === null ? j : p.ids[j]] ?? 0;
-  } else if (p.ids === null) {
-    q.ids.forEach((id, j) => (rest[id] -= q.probs[j]));
-  } else {
-    for (let j = 0, k = 0; j < rest.length; j++) {
-      while (k < q.ids.length && q.ids[k] < p.ids[j]) k++;
-      if (q.ids[k] === p.ids[j]) rest[j] -= q.probs[k];
-    }
-  }
-  let sum = 0;
-  for (let j = 0; j < rest.length; j++) {
-    if (rest[j] < 0) rest[j] = 0;
-    sum += rest[j];
-  }
-  if (sum < smallestResidual) return p;
-  for (let j = 0; j < rest.length; j++) rest[j] /= sum;
-  return { ids: p.ids, probs: rest };
-}
 
 /**
  * Lossless for chains of drawn tokens and for trees of chosen ones.
@@ -69,7 +34,7 @@ export const speculativeSampling: Verifier = {
       const law = children.length > 0 ? tree.laws[children[0]] : null;
       if (children.length > 1 && children.some((i) => tree.laws[i] !== null)) {
         throw new UnsupportedError(
-          `speculativeSampling: node ${node} has ${children.length} drawn children, at most 1 can be tested`,
+          `speculativeSampling: node ${node} has ${children.length} drawn children, at most 1 can be tested; use specInfer or traversalVerification`,
         );
       }
       if (law === null) {
@@ -80,15 +45,10 @@ export const speculativeSampling: Verifier = {
         continue;
       }
       const child = children[0];
-      const drafted = probabilityOf(law, tree.tokens[child]);
-      if (!(drafted > 0)) {
-        throw new InvalidArgumentError(
-          `speculativeSampling: token ${tree.tokens[child]} was drafted with probability ${drafted}`,
-        );
-      }
-      const ratio = probabilityOf(p, tree.tokens[child]) / drafted;
+      const rest = remainderOf(p);
+      const ratio = acceptanceRatio(rest, tree, child);
       if (!key.at(at, "accept").bernoulli(Math.min(1, ratio))) {
-        return { path, next: sample(residual(p, law), key.at(at, "sample")) };
+        return { path, next: drawRemainder(removeLaw(rest, law, 1), key.at(at, "sample")) };
       }
       path.push((node = child));
     }

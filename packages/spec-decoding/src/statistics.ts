@@ -4,6 +4,8 @@ import { childrenOf, type DraftTree } from "./tree.ts";
 export interface Statistics {
   /** Name of the drafter; "none" without one. */
   readonly drafter: string;
+  /** Whether the text has exactly the law of the target: false with a lossy verifier. */
+  readonly lossless: boolean;
   /** Forwards of the target after the prompt. */
   readonly rounds: number;
   /** Draft tokens that were verified. */
@@ -38,6 +40,7 @@ export interface DraftFailures {
 
 /** Counts {@link Statistics} as rounds go by. */
 export class StatisticsCounter {
+  readonly #lossless: boolean;
   #rounds = 0;
   #proposed = 0;
   #evaluated = 0;
@@ -47,6 +50,10 @@ export class StatisticsCounter {
   #verifyMs = 0;
   prefillMs = 0;
   failures: DraftFailures = { count: 0, last: null };
+
+  constructor(lossless: boolean) {
+    this.#lossless = lossless;
+  }
 
   /** @param path The accepted path. @param accepted How many of its tokens count: fewer where the text ended inside it. */
   add(
@@ -69,6 +76,7 @@ export class StatisticsCounter {
   get(drafter: string): Statistics {
     return {
       drafter,
+      lossless: this.#lossless,
       rounds: this.#rounds,
       proposed: this.#proposed,
       evaluated: this.#evaluated,

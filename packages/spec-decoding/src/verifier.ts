@@ -24,6 +24,9 @@ export interface Verifier {
   readonly name: string;
   /** Whether the emitted tokens have exactly the law of the target. */
   readonly lossless: boolean;
-  /** @param position Absolute position of the token after the root; the decision at depth d draws from `key.at(position + d, …)`. */
+  /**
+   * @param position Absolute position of the token after the root. Draws come from `key.at(t, …)` with t from here to the position of `next`; later
+   * ones belong to the next round.
+   */
   verify(tree: DraftTree, target: TargetLaw, position: number, key: RngKey): Verdict;
 }

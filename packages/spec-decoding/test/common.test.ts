@@ -12,6 +12,8 @@ import {
   AdjacencyMatrix,
   type Coupling,
   createDraftModel,
+  createDySpec,
+  createDraftModelTree,
   createPromptLookup,
   createSuffixDrafter,
   createTokenRecycling,
@@ -53,6 +55,9 @@ const makers: Record<string, (setting: Setting) => Promise<Drafter> | Drafter | 
   },
   "token-recycling": ({ vocabSize }) => createTokenRecycling(randomMatrix(vocabSize, 8)),
   "draft-model": ({ draft, sampling, coupling }) => createDraftModel(draft, { sampling, coupling }),
+  "draft-model-tree": ({ draft, sampling, coupling }) =>
+    createDraftModelTree(draft, { sampling, coupling, widths: [2, 1] }),
+  dyspec: ({ draft, sampling, coupling }) => createDySpec(draft, { sampling, coupling }),
   adversarial: ({ vocabSize }) => adversarialDrafter(vocabSize, 4),
 };
 const names = Object.keys(makers);

@@ -1,7 +1,6 @@
 import {
   createRng,
   type Distribution,
-  probabilityOf,
   processLogits,
   resolveSampling,
   sample,
@@ -13,10 +12,8 @@ import {
   chain,
   type DraftLaw,
   type DraftTree,
-  residual,
   speculativeSampling,
 } from "@veridraft/spec-decoding";
-import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { chiSquareZ } from "./support.ts";
 import { draftRows, targetRows, twoTokenLaw } from "./toy3.ts";
@@ -73,41 +70,6 @@ describe("TOY3 of the baselines", () => {
   });
 });
 
-describe("residual", () => {
-  test("worked by hand, dense and sparse", () => {
-    const p = [0.5, 0.3, 0.2];
-    const q = [0.2, 0.5, 0.3];
-    for (const first of [dense(p), sparse(p)]) {
-      for (const second of [dense(q), sparse(q)]) {
-        const rest = residual(first, second);
-        expect([0, 1, 2].map((id) => probabilityOf(rest, id))).toEqual([1, 0, 0]);
-      }
-    }
-  });
-
-  test("equal laws leave p itself", () => {
-    const p = dense([0.5, 0.5]);
-    expect(residual(p, sparse([0.5, 0.5]))).toBe(p);
-  });
-
-  test("norm(max(p - q, 0)) for any supports", () => {
-    const masses = fc
-      .array(fc.integer({ min: 0, max: 4 }), { minLength: 5, maxLength: 5 })
-      .filter((counts) => counts.some((count) => count > 0))
-      .map((counts) => counts.map((count) => count / counts.reduce((a, b) => a + b)));
-    const form = fc.constantFrom(dense, sparse);
-    fc.assert(
-      fc.property(masses, masses, form, form, (p, q, formP, formQ) => {
-        const rest = residual(formP(p), formQ(q));
-        const left = p.map((mass, id) => Math.max(0, mass - q[id]));
-        const sum = left.reduce((a, b) => a + b);
-        const expected = sum < 1e-6 ? p : left.map((mass) => mass / sum);
-        expected.forEach((mass, id) => expect(probabilityOf(rest, id)).toBeCloseTo(mass, 5));
-      }),
-    );
-  });
-});
-
 const accepted = async (p: number[], q: number[]) =>
   (
     await exactLaw((key) => {
@@ -143,10 +105,10 @@ describe("trees of chosen tokens", () => {
     const key = createRng(1);
     const siblings = { ...tree, laws: [law, law] };
     expect(() => speculativeSampling.verify(siblings, () => law, 0, key)).toThrow(
-      "speculativeSampling: node -1 has 2 drawn children, at most 1 can be tested",
+      "speculativeSampling: node -1 has 2 drawn children, at most 1 can be tested; use specInfer or traversalVerification",
     );
     expect(() => speculativeSampling.verify(chain([2], [1], [law]), () => law, 0, key)).toThrow(
-      "speculativeSampling: token 2 was drafted with probability 0",
+      "verify: token 2 of node 0 was drafted with probability 0",
     );
   });
 });

@@ -1,0 +1,74 @@
+/**
+ * Acceptance thresholds: sample and match that also keeps tokens the target finds likely, or nearly drew. Lossy, unless both thresholds are 1.
+ *
+ * SGLang, github.com/sgl-project/sglang (options --speculative-accept-threshold-single and --speculative-accept-threshold-acc).
+ *
+ * node = root; u ~ U[0, 1); for each child x: s = sum of p over the children so far; accept where p(x) >= single or u acc < s.
+ * No child accepted: emit y ~ p without the children and stop. With single = acc = 1: a child is kept exactly as often as p draws it.
+ *
+ * Departures: a second sibling with the token of an earlier one adds nothing to s (it would be counted twice).
+ */
+import { z } from "zod";
+import { parseConfig } from "./config.ts";
+import { drawRemainder, remainderOf, remainingProbability, removeLaw } from "./remainder.ts";
+import { childrenOf } from "./tree.ts";
+import type { Verifier } from "./verifier.ts";
+
+/** Options of {@link createThresholdAcceptance}. */
+export const thresholdAcceptanceConfig = z.strictObject({
+  single: z
+    .number()
+    .positive()
+    .max(1)
+    .default(1)
+    .describe("A drafted token of at least this probability is accepted."),
+  acc: z
+    .number()
+    .positive()
+    .max(1)
+    .default(1)
+    .describe("Factor on the draw that the children's total probability must exceed."),
+});
+export type ThresholdAcceptanceConfig = z.output<typeof thresholdAcceptanceConfig>;
+
+/**
+ * A verifier for every tree; laws of nodes are not looked at.
+ *
+ * @throws InvalidArgumentError for a config out of range.
+ */
+export function createThresholdAcceptance(
+  config: z.input<typeof thresholdAcceptanceConfig> = {},
+): Verifier {
+  const { single, acc } = parseConfig(
+    "createThresholdAcceptance",
+    thresholdAcceptanceConfig,
+    config,
+  );
+  return {
+    name: "threshold-acceptance",
+    lossless: false,
+    verify(tree, target, position, key) {
+      const path: number[] = [];
+      for (let node = -1; ;) {
+        const at = position + path.length;
+        const accept = key.at(at, "accept");
+        let rest = remainderOf(target(node));
+        // u acc is at least `seen`, as the children so far were not accepted.
+        let seen = 0;
+        const child = childrenOf(tree, node).find((i) => {
+          const token = tree.tokens[i];
+          const probability = remainingProbability(rest, token) * rest.mass;
+          const reached = Math.min(acc, seen + probability);
+          if (probability >= single || accept.bernoulli((reached - seen) / (acc - seen))) {
+            return true;
+          }
+          rest = removeLaw(rest, { ids: Int32Array.of(token), probs: Float32Array.of(1) }, 1);
+          seen = reached;
+          return false;
+        });
+        if (child === undefined) return { path, next: drawRemainder(rest, key.at(at, "sample")) };
+        path.push((node = child));
+      }
+    },
+  };
+}
