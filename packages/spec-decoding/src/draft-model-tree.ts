@@ -28,7 +28,8 @@ import { parseConfig } from "./config.ts";
 import { type DraftModelOptions, lawSize } from "./draft-model.ts";
 import type { Drafter, DraftLaw } from "./drafter.ts";
 import { FollowingCache } from "./following-cache.ts";
-import { sampleWithoutReplacement, withoutToken } from "./without-replacement.ts";
+import { withoutToken } from "./child-choice.ts";
+import { sampleWithoutReplacement } from "./without-replacement.ts";
 
 /** Options of {@link createDraftModelTree}. */
 export const draftModelTreeConfig = z.strictObject({

@@ -32,8 +32,8 @@ import {
 } from "./child-choice.ts";
 import { parseConfig } from "./config.ts";
 import { lawSize } from "./draft-model.ts";
-import { FollowingCache } from "./following-cache.ts";
 import type { Drafter, DraftLaw } from "./drafter.ts";
+import { FollowingCache } from "./following-cache.ts";
 import { childrenOf, type DraftTree, emptyTree, pathTo } from "./tree.ts";
 import type { Coupling } from "./verifier.ts";
 

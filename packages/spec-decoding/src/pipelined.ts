@@ -89,7 +89,10 @@ class PipelineText {
     return Math.min(this.draftTokens, this.#end - length);
   }
 
-  /** The token after a chain that is accepted whole is drawn, too; without its law in `laws` it means nothing. */
+  /**
+   * Tests token by token, so that a token is kept or not whatever is drafted after it. The token after a chain that is accepted whole is drawn, too;
+   * without its law in `laws` it means nothing.
+   */
   test(tree: DraftTree, laws: readonly Distribution[]): Verdict {
     const { coupling = "seeded", key } = this.#options;
     const verifier =

@@ -11,6 +11,7 @@
  * Departures: none.
  */
 import { type Distribution, type Rng, sample } from "@veridraft/core-probs";
+import { withoutToken } from "./child-choice.ts";
 import { specInfer } from "./spec-infer.ts";
 import type { Verifier } from "./verifier.ts";
 
@@ -40,16 +41,6 @@ export function sampleWithoutReplacement(
     rest = withoutToken(rest, token) ?? uniformExcept(tokens, vocabSize);
   }
   return { tokens, laws };
-}
-
-/** The law given that the token is not drawn; null where it has no mass besides. */
-export function withoutToken({ ids, probs }: Distribution, token: number): Distribution | null {
-  const rest = new Float64Array(probs);
-  const place = ids === null ? token : ids.indexOf(token);
-  if (place >= 0) rest[place] = 0;
-  let sum = 0;
-  for (let j = 0; j < rest.length; j++) sum += rest[j];
-  return sum > 0 ? { ids, probs: Float32Array.from(rest, (mass) => mass / sum) } : null;
 }
 
 function uniformExcept(tokens: readonly number[], vocabSize: number): Distribution {

@@ -12,6 +12,7 @@ import {
   AdjacencyMatrix,
   type Coupling,
   createDraftModel,
+  createDySpec,
   createDraftModelTree,
   createCombination,
   createFirstOf,
@@ -89,6 +90,7 @@ const makers: Record<string, (setting: Setting) => Promise<Drafter> | Drafter | 
     const model = crossVocabularyModel(draft, mapVocabulary(pieces, other, 0));
     return createDraftModel(model, { sampling, coupling });
   },
+  dyspec: ({ draft, sampling, coupling }) => createDySpec(draft, { sampling, coupling }),
   adversarial: ({ vocabSize }) => adversarialDrafter(vocabSize, 4),
 };
 const names = Object.keys(makers);
