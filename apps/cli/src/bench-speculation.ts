@@ -2,11 +2,13 @@
  * What each drafter does for each class of prompts on a model: tokens a forward of the target, and speed against plain decoding.
  *
  * Everything runs in one process on one engine. For every prompt plain decoding and each drafter take their turn, in an order that rotates; a drafter
- * keeps what it learns from prompt to prompt, as on a server. Time is that of decoding, without the prompt.
+ * keeps what it learns from prompt to prompt, as on a server, and shares it with no other, which would tell it the answer. Time is that of decoding,
+ * without the prompt.
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { createRng, type Sampling } from "@veridraft/core-probs";
+import type { Drafters } from "@veridraft/draft-server";
 import {
   type DrafterName,
   drafterNames,
@@ -93,11 +95,12 @@ export async function benchSpeculation(flags: Flags): Promise<void> {
 }
 
 async function measure(
-  { target, drafters }: Target,
+  { target, createDrafters }: Target,
   sampling: Partial<Sampling>,
   flags: Flags,
 ): Promise<Row[]> {
   const names = ["none", ...flags.drafters] as const;
+  const drafters = new Map(flags.drafters.map((name) => [name, createDrafters()]));
   const sums = new Map<string, Sums>();
   const sumOf = (kind: string, name: string): Sums => {
     const key = `${kind} ${name}`;
@@ -112,7 +115,9 @@ async function measure(
         maxTokens: flags.maxTokens,
         sampling,
         drafter:
-          name === "none" ? null : await drafters.create(name, { sampling, coupling: "seeded" }),
+          name === "none"
+            ? null
+            : await (drafters.get(name) as Drafters).create(name, { sampling, coupling: "seeded" }),
         branching: target.exactTrees,
         costs: target.costs,
       }),

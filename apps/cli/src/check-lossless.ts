@@ -44,7 +44,8 @@ type CheckFlags = z.output<typeof checkLosslessOptions>;
 export async function checkLosslessCommand(flags: CheckFlags): Promise<void> {
   const { drafter, coupling, numSpeculativeTokens, maxTokens, json } = flags;
   const { schedule, maxTreeNodes, verification } = flags;
-  const { target, drafters, dispose } = await openTarget(flags);
+  const { target, createDrafters, dispose } = await openTarget(flags);
+  const drafters = createDrafters();
   try {
     const { model, tokenizer, exact, exactTrees: branching, costs } = target;
     const findings = await checkLossless(

@@ -12,10 +12,11 @@ import {
 import type { Generated, Generator } from "./generator.ts";
 import { alternatives, type GenerateFlags, samplingOf } from "./options.ts";
 
-/** A target, and what drafts for it; drafters keep what they learn from one generation to the next. */
+/** A target, and what drafts for it. */
 export interface Target {
   readonly target: LoadedModel;
-  readonly drafters: Drafters;
+  /** New ones, which keep what they learn from one generation to the next. */
+  createDrafters(): Drafters;
   dispose(): Promise<void>;
 }
 
@@ -42,14 +43,14 @@ export async function openTarget(
             throw error;
           },
         );
-  const drafters = new Drafters({
-    preferred: "suffix",
-    vocabSize: model.vocabSize,
-    draftModel: draft?.model ?? null,
-  });
   return {
     target,
-    drafters,
+    createDrafters: () =>
+      new Drafters({
+        preferred: "suffix",
+        vocabSize: model.vocabSize,
+        draftModel: draft?.model ?? null,
+      }),
     async dispose() {
       await draft?.model.dispose();
       await model.dispose();
@@ -59,8 +60,9 @@ export async function openTarget(
 
 /** Generates in this process. */
 export async function openLocal(flags: GenerateFlags): Promise<Generator> {
-  const { target, drafters, dispose } = await openTarget(flags);
+  const { target, createDrafters, dispose } = await openTarget(flags);
   const { tokenizer, exactTrees, costs } = target;
+  const drafters = createDrafters();
   const createDrafter = async (each: GenerateFlags): Promise<Drafter | null> => {
     const { drafter: name, coupling, prediction } = each;
     const reference =
