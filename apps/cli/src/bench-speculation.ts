@@ -10,10 +10,12 @@ import { cpus } from "node:os";
 import { createRng, type Sampling } from "@veridraft/core-probs";
 import type { Drafters } from "@veridraft/draft-server";
 import {
+  Calibration,
   type DrafterName,
   drafterNames,
   generateText,
   type TextSummary,
+  type VerifierName,
 } from "@veridraft/spec-decoding";
 import { markdownTable } from "markdown-table";
 import { z } from "zod";
@@ -54,15 +56,34 @@ export const benchSpeculationOptions = modelOptions.extend({
 });
 type Flags = z.output<typeof benchSpeculationOptions>;
 
+/** A drafter, and what verifies its drafts. */
+interface Way {
+  readonly drafter: DrafterName;
+  readonly verifier: VerifierName;
+}
+
+/** Drafters whose tokens can be drawn, so that other verifiers than "match" have something to test. */
+const drawing: readonly DrafterName[] = ["ngram-cache", "model"];
+
+/** All drafters with "match", whose text is that of plain decoding; those that draw with two others, too. */
+function waysOf(drafters: readonly DrafterName[], temperature: number): Way[] {
+  return drafters.flatMap((drafter): Way[] => {
+    const others = temperature > 0 && drawing.includes(drafter) ? ["standard", "block"] : [];
+    return ["match", ...others].map((verifier) => ({
+      drafter,
+      verifier: verifier as VerifierName,
+    }));
+  });
+}
+
 /** A drafter on a class of prompts. */
-interface Row {
+interface Row extends Way {
   readonly temperature: number;
   readonly class: string;
-  readonly drafter: DrafterName;
   readonly tokensPerForward: number;
   /** Tokens/s as a multiple of plain decoding. */
   readonly speedup: number;
-  /** Prompts whose text is not that of plain decoding. */
+  /** Prompts whose text is not that of plain decoding, as it must be with "match". */
   readonly differing: number;
 }
 
@@ -72,6 +93,13 @@ interface Sums {
   rounds: number;
   seconds: number;
   differing: number;
+}
+
+/** A way, and what it keeps from prompt to prompt. */
+interface Runner {
+  readonly way: Way;
+  readonly drafters: Drafters;
+  readonly calibration: Calibration;
 }
 
 /** `veridraft bench speculation`. */
@@ -99,61 +127,70 @@ async function measure(
   sampling: Partial<Sampling>,
   flags: Flags,
 ): Promise<Row[]> {
-  const names = ["none", ...flags.drafters] as const;
-  const drafters = new Map(flags.drafters.map((name) => [name, createDrafters()]));
+  const { temperature = 0 } = sampling;
+  const runners = waysOf(flags.drafters, temperature).map((way): Runner => ({
+    way,
+    drafters: createDrafters(),
+    calibration: new Calibration(),
+  }));
+  /** Null decodes plainly. */
+  const all = [null, ...runners];
   const sums = new Map<string, Sums>();
-  const sumOf = (kind: string, name: string): Sums => {
-    const key = `${kind} ${name}`;
+  const sumOf = (kind: string, runner: Runner | null): Sums => {
+    const key = `${kind} ${all.indexOf(runner)}`;
     const found = sums.get(key) ?? { tokens: 0, rounds: 0, seconds: 0, differing: 0 };
     sums.set(key, found);
     return found;
   };
-  const answer = async (name: (typeof names)[number], content: string, seed: number) =>
+  const drafting = async ({ way: { drafter, verifier }, drafters, calibration }: Runner) => {
+    const coupling = verifier === "match" ? "seeded" : "optimal";
+    const drafted = await drafters.create(drafter, { sampling, coupling });
+    return { drafter: drafted, calibration, coupling, verifier } as const;
+  };
+  const answer = async (runner: Runner | null, content: string, seed: number) =>
     finish(
       generateText(target, [{ role: "user", content }], {
         key: createRng(seed),
         maxTokens: flags.maxTokens,
         sampling,
-        drafter:
-          name === "none"
-            ? null
-            : await (drafters.get(name) as Drafters).create(name, { sampling, coupling: "seeded" }),
+        ...(runner && (await drafting(runner))),
         branching: target.exactTrees,
         costs: target.costs,
       }),
     );
-  for (const name of names) await answer(name, "Say hello.", 0);
+  for (const runner of all) await answer(runner, "Say hello.", 0);
   for (let i = 0; i < flags.prompts; i++) {
     for (const kind of classes) {
       process.stderr.write(
-        `temperature ${sampling.temperature}, ${kind}: prompt ${i + 1} of ${flags.prompts}\n`,
+        `temperature ${temperature}, ${kind}: prompt ${i + 1} of ${flags.prompts}\n`,
       );
-      const texts = new Map<string, string>();
-      for (let turn = 0; turn < names.length; turn++) {
-        const name = names[(turn + i) % names.length];
+      const texts = new Map<Runner | null, string>();
+      for (let turn = 0; turn < all.length; turn++) {
+        const runner = all[(turn + i) % all.length];
         const content = speculationPrompts[kind][i];
-        const { ids, statistics, tokensPerSecond } = await answer(name, content, i);
-        texts.set(name, ids.join());
-        const sum = sumOf(kind, name);
+        const { ids, statistics, tokensPerSecond } = await answer(runner, content, i);
+        texts.set(runner, ids.join());
+        const sum = sumOf(kind, runner);
         // The first token comes with the prompt.
         if (ids.length < 2) continue;
         sum.tokens += ids.length - 1;
         sum.rounds += statistics.rounds;
         sum.seconds += (ids.length - 1) / tokensPerSecond;
       }
-      for (const name of flags.drafters) {
-        if (texts.get(name) !== texts.get("none")) sumOf(kind, name).differing++;
+      for (const runner of runners) {
+        const differs = texts.get(runner) !== texts.get(null);
+        if (differs && runner.way.verifier === "match") sumOf(kind, runner).differing++;
       }
     }
   }
   return classes.flatMap((kind) => {
-    const plain = sumOf(kind, "none");
-    return flags.drafters.map((drafter) => {
-      const own = sumOf(kind, drafter);
+    const plain = sumOf(kind, null);
+    return runners.map((runner) => {
+      const own = sumOf(kind, runner);
       return {
-        temperature: sampling.temperature ?? 0,
+        ...runner.way,
+        temperature,
         class: kind,
-        drafter,
         tokensPerForward: own.tokens / own.rounds,
         speedup: own.tokens / own.seconds / (plain.tokens / plain.seconds),
         differing: own.differing,
@@ -169,17 +206,24 @@ async function finish(steps: AsyncGenerator<unknown, TextSummary>): Promise<Text
   }
 }
 
-/** A temperature and drafter a line, a class a column. */
+/** A temperature, drafter and verifier a line, a class a column. */
 function table(rows: readonly Row[], { temperatures, drafters }: Flags): string {
   const lines = temperatures.flatMap((temperature) =>
-    drafters.map((drafter) => {
-      const own = rows.filter((row) => row.temperature === temperature && row.drafter === drafter);
+    waysOf(drafters, temperature).map((way) => {
+      const own = rows.filter(
+        (row) =>
+          row.temperature === temperature &&
+          row.drafter === way.drafter &&
+          row.verifier === way.verifier,
+      );
       const mean = Math.exp(own.reduce((sum, row) => sum + Math.log(row.speedup), 0) / own.length);
-      return [`${drafter}, T = ${temperature}`, ...own.map(cell), mean.toFixed(2)];
+      const name = [`T = ${temperature}`, way.drafter, way.verifier];
+      return [...name, ...own.map(cell), mean.toFixed(2)];
     }),
   );
-  return markdownTable([["", ...classes, "geometric mean"], ...lines], {
-    align: ["l", ...classes.map(() => "r"), "r"],
+  const header = ["", "drafter", "verifier", ...classes, "geometric mean"];
+  return markdownTable([header, ...lines], {
+    align: ["l", "l", "l", ...classes.map(() => "r"), "r"],
   });
 }
 

@@ -3,6 +3,7 @@ import { createRng, InvalidArgumentError } from "@veridraft/core-probs";
 import { Drafters, loadDraftModel } from "@veridraft/draft-server";
 import { type LoadedModel, loadModel } from "@veridraft/engine-onnx";
 import {
+  Calibration,
   createFirstOf,
   createReferenceText,
   type Drafter,
@@ -63,6 +64,12 @@ export async function openLocal(flags: GenerateFlags): Promise<Generator> {
   const { target, createDrafters, dispose } = await openTarget(flags);
   const { tokenizer, exactTrees, costs } = target;
   const drafters = createDrafters();
+  const calibrations = new Map<string, Calibration>();
+  const calibrationOf = (name: string): Calibration => {
+    const found = calibrations.get(name) ?? new Calibration();
+    calibrations.set(name, found);
+    return found;
+  };
   const createDrafter = async (each: GenerateFlags): Promise<Drafter | null> => {
     const { drafter: name, coupling, prediction } = each;
     const reference =
@@ -87,6 +94,7 @@ export async function openLocal(flags: GenerateFlags): Promise<Generator> {
         sampling: samplingOf(each),
         stop,
         drafter: await createDrafter(each),
+        calibration: calibrationOf(each.drafter),
         coupling,
         branching: exactTrees,
         costs,

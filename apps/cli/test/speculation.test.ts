@@ -139,7 +139,7 @@ describe("veridraft bench speculation", () => {
       expect(content).toContain(out.trim());
       expect(content).toMatch(/^# A\n\n<!-- bench speculation -->\n\n\| /);
       expect(content).toMatch(/\n<!-- \/bench speculation -->\nB\n$/);
-      expect(out).toMatch(/\| suffix, T = 0 +\| +\d\.\d\d \(\d\.\d\d\)/);
+      expect(out).toMatch(/\| T = 0 \| suffix +\| match +\| +\d\.\d\d \(\d\.\d\d\)/);
       expect(out).not.toContain("DIFFER");
     } finally {
       rmSync(folder, { recursive: true });
