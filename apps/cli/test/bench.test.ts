@@ -79,12 +79,12 @@ describe("veridraft bench quality", () => {
     expect(f32).toMatchObject({ engine: "f32", meanKl: 0, p99Kl: 0, sameArgmax: 1 });
     expect(int8).toMatchObject({ engine: "int8" });
     expect(row8).toMatchObject({ engine: "row8" });
-    // Weights at random in a small network: int8 is near, row8 less so.
+    // Weights at random in a small network.
     expect(int8.meanKl).toBeGreaterThan(0);
     expect(int8.meanKl).toBeLessThan(0.05);
     expect(int8.sameArgmax).toBeGreaterThan(0.8);
     expect(int8.perplexity / f32.perplexity).toBeCloseTo(1, 1);
-    expect(row8.meanKl).toBeGreaterThan(int8.meanKl);
-    expect(row8.meanKl).toBeLessThan(1);
+    expect(row8.meanKl).toBeGreaterThan(0);
+    expect(row8.meanKl).toBeLessThan(0.1);
   });
 });

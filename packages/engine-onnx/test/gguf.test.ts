@@ -100,7 +100,7 @@ describe("loadModel()", () => {
       "loadModel: threads must be at least 1, got 0",
     );
     await expect(loadModel(smolLM2.path, { weights: "int3" as never })).rejects.toThrow(
-      "loadModel: weights must be one of int8, int8-64, row8, f32, got int3",
+      "loadModel: weights must be one of int8, int8-64, int4, row8, f32, f16, got int3",
     );
   });
 });

@@ -42,5 +42,5 @@ console.log(`${statistics.meanAcceptanceLength.toFixed(2)} tokens a forward`);
 const law = await exactLaw(async (key) => (await run(key, 3)).ids);
 console.log(`P(b, a, abba) = ${law.get("1,0,2")?.toFixed(6)}, by the table ${0.5 * 0.6 * 0.3}`);
 // -> abba is spelled 1 0 0 1, its twin is -1
-// -> 1.74 tokens a forward
+// -> 1.85 tokens a forward
 // -> P(b, a, abba) = 0.090000, by the table 0.09
