@@ -23,14 +23,13 @@ import { parseConfig } from "./config.ts";
 import type { NeighborTable } from "./neighbor-table.ts";
 import {
   acceptanceRatio,
-  drawRemainder,
   lawOfNode,
   moveMass,
   type Remainder,
-  remainderOf,
   remainingProbability,
   removeLaw,
 } from "./remainder.ts";
+import { topDown } from "./top-down.ts";
 import { childrenOf, type DraftTree } from "./tree.ts";
 import type { Verifier } from "./verifier.ts";
 
@@ -126,22 +125,12 @@ export function createLantern(
   return {
     name: "lantern",
     lossless: false,
-    verify(tree, target, position, key) {
-      const path: number[] = [];
-      for (let node = -1; ;) {
-        const at = position + path.length;
-        const accept = key.at(at, "accept");
-        let rest = remainderOf(target(node));
-        const child = childrenOf(tree, node).find((i) => {
-          const relaxed = relax(rest, tree.tokens[i], table, settings);
-          if (accept.bernoulli(Math.min(1, acceptanceRatio(relaxed, tree, i)))) return true;
-          rest = reject(relaxed, tree, i, table, settings);
-          return false;
-        });
-        if (child === undefined) return { path, next: drawRemainder(rest, key.at(at, "sample")) };
-        path.push((node = child));
-      }
-    },
+    verify: (tree, target, position, key) =>
+      topDown(tree, target, position, key, () => (rest, node, accept) => {
+        const relaxed = relax(rest, tree.tokens[node], table, settings);
+        if (accept.bernoulli(Math.min(1, acceptanceRatio(relaxed, tree, node)))) return null;
+        return reject(relaxed, tree, node, table, settings);
+      }),
   };
 }
 

@@ -11,27 +11,17 @@
  *
  * Departures: a child without a law was chosen, not drawn; it is tested as if drawn from a law with all mass on it, which is exact.
  */
-import { acceptanceRatio, drawRemainder, lawOfNode, remainderOf, removeLaw } from "./remainder.ts";
-import { childrenOf } from "./tree.ts";
+import { acceptanceRatio, lawOfNode, removeLaw } from "./remainder.ts";
+import { topDown } from "./top-down.ts";
 import type { Verifier } from "./verifier.ts";
 
 /** Lossless for every tree whose siblings keep the order they were drawn in. `verify` throws InvalidArgumentError for a token whose law excludes it. */
 export const specInfer: Verifier = {
   name: "spec-infer",
   lossless: true,
-  verify(tree, target, position, key) {
-    const path: number[] = [];
-    for (let node = -1; ;) {
-      const at = position + path.length;
-      const accept = key.at(at, "accept");
-      let rest = remainderOf(target(node));
-      const child = childrenOf(tree, node).find((i) => {
-        if (accept.bernoulli(Math.min(1, acceptanceRatio(rest, tree, i)))) return true;
-        rest = removeLaw(rest, lawOfNode(tree, i), rest.mass);
-        return false;
-      });
-      if (child === undefined) return { path, next: drawRemainder(rest, key.at(at, "sample")) };
-      path.push((node = child));
-    }
-  },
+  verify: (tree, target, position, key) =>
+    topDown(tree, target, position, key, () => (rest, node, accept) => {
+      if (accept.bernoulli(Math.min(1, acceptanceRatio(rest, tree, node)))) return null;
+      return removeLaw(rest, lawOfNode(tree, node), rest.mass);
+    }),
 };

@@ -10,8 +10,8 @@
  */
 import { z } from "zod";
 import { parseConfig } from "./config.ts";
-import { drawRemainder, remainderOf, remainingProbability, removeLaw } from "./remainder.ts";
-import { childrenOf } from "./tree.ts";
+import { remainingProbability, removeLaw } from "./remainder.ts";
+import { topDown } from "./top-down.ts";
 import type { Verifier } from "./verifier.ts";
 
 /** Options of {@link createThresholdAcceptance}. */
@@ -47,28 +47,20 @@ export function createThresholdAcceptance(
   return {
     name: "threshold-acceptance",
     lossless: false,
-    verify(tree, target, position, key) {
-      const path: number[] = [];
-      for (let node = -1; ;) {
-        const at = position + path.length;
-        const accept = key.at(at, "accept");
-        let rest = remainderOf(target(node));
+    verify: (tree, target, position, key) =>
+      topDown(tree, target, position, key, () => {
         // u acc is at least `seen`, as the children so far were not accepted.
         let seen = 0;
-        const child = childrenOf(tree, node).find((i) => {
-          const token = tree.tokens[i];
+        return (rest, node, accept) => {
+          const token = tree.tokens[node];
           const probability = remainingProbability(rest, token) * rest.mass;
           const reached = Math.min(acc, seen + probability);
           if (probability >= single || accept.bernoulli((reached - seen) / (acc - seen))) {
-            return true;
+            return null;
           }
-          rest = removeLaw(rest, { ids: Int32Array.of(token), probs: Float32Array.of(1) }, 1);
           seen = reached;
-          return false;
-        });
-        if (child === undefined) return { path, next: drawRemainder(rest, key.at(at, "sample")) };
-        path.push((node = child));
-      }
-    },
+          return removeLaw(rest, { ids: Int32Array.of(token), probs: Float32Array.of(1) }, 1);
+        };
+      }),
   };
 }
