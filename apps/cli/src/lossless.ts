@@ -10,13 +10,13 @@ import {
   createRng,
   type Distribution,
   type LanguageModel,
+  logProbOf,
   processLogits,
   probabilityOf,
   resolveSampling,
   row,
   type RngKey,
   type Sampling,
-  scoreTokens,
   type TreeSequence,
 } from "@veridraft/core-probs";
 import {
@@ -28,6 +28,8 @@ import {
 } from "@veridraft/spec-decoding";
 
 const bins = 20;
+/** Tokens of one forward; bounds memory to so many rows of logits. */
+const chunk = 64;
 /** Wilson-Hilferty score of a chi-square value above which its p is below 1e-4. */
 const mostScore = 3.72;
 /** Of a reported log-probability; 0 where the engine is exact. */
@@ -100,11 +102,11 @@ async function laws(subject: Subject, onProgress: (done: string) => void): Promi
     accepted += summary.statistics.accepted;
     const ids = [...Array.from(prompt), ...summary.ids];
     if (summary.ids.length === 0) continue;
-    const scores = await scoreTokens(model, ids);
-    for (const [at, { raw }] of logProbs.entries()) {
-      largest = Math.max(largest, Math.abs(raw - scores[prompt.length - 1 + at]));
-    }
-    await eachLaw(model, ids, prompt.length, sampling, (law, token) => {
+    await eachLogits(model, ids, prompt.length, (logits, at) => {
+      const token = ids[at];
+      const { raw } = logProbs[at - prompt.length];
+      largest = Math.max(largest, Math.abs(raw - logProbOf(logits, token)));
+      const law = processLogits(logits, sampling, ids.slice(0, at));
       const u = placeOf(token, law, noise.at(tokens++, "accept").uniform());
       counts[Math.min(bins - 1, Math.floor(u * bins))]++;
     });
@@ -148,13 +150,12 @@ async function text(
   }
 }
 
-/** Calls back with the target's law of each id from `first` on, and the id. */
-async function eachLaw(
+/** Calls back with the target's logits before each id from `first` on, and its place. */
+async function eachLogits(
   model: LanguageModel,
   ids: readonly number[],
   first: number,
-  sampling: Sampling,
-  onLaw: (law: Distribution, token: number) => void,
+  onLogits: (logits: Float32Array, at: number) => void,
 ): Promise<void> {
   const sequence = await model.open();
   try {
@@ -162,9 +163,13 @@ async function eachLaw(
       await sequence.forward(ids.slice(0, first - 1), { rows: "last" });
       sequence.commit(first - 1);
     }
-    const logits = await sequence.forward(ids.slice(first - 1, -1));
-    for (let i = 0; i < logits.rows; i++) {
-      onLaw(processLogits(row(logits, i), sampling, ids.slice(0, first + i)), ids[first + i]);
+    // The last id is looked at, not read.
+    for (let at = first; at < ids.length; at += chunk) {
+      const read = ids.slice(at - 1, Math.min(at - 1 + chunk, ids.length - 1));
+      // oxlint-disable-next-line no-await-in-loop -- a chunk follows the one before it
+      const logits = await sequence.forward(read);
+      for (let i = 0; i < read.length; i++) onLogits(row(logits, i), at + i);
+      sequence.commit(read.length);
     }
   } finally {
     sequence.dispose();
