@@ -1,6 +1,6 @@
 /** The settings of the commands that generate, each in one place: bounds, default and help text. */
 import { defaultSampling, type Sampling } from "@veridraft/core-probs";
-import { cacheTypes, devices, weightFormats } from "@veridraft/engine-onnx";
+import { engineSettings } from "@veridraft/draft-server";
 import { smolLM2 } from "@veridraft/model-smollm2";
 import { readSpeculativeConfig, speculationConfig } from "@veridraft/spec-decoding";
 import { z } from "zod";
@@ -16,15 +16,7 @@ export const modelOptions = z.strictObject({
     .default(smolLM2.path)
     .transform((model) => modelPath(model))
     .describe("GGUF file, ONNX folder or graph, or name of the model."),
-  weights: z
-    .enum(weightFormats)
-    .optional()
-    .describe("Format of the weights of a GGUF file; absent: int8, on a GPU f16."),
-  device: z.enum(devices).default("cpu").describe("Where the model runs."),
-  cacheType: z
-    .enum(cacheTypes)
-    .optional()
-    .describe("How keys and values are kept, for GGUF files on the CPU; absent: f32."),
+  ...engineSettings,
 });
 
 export const jsonOption = z

@@ -1,6 +1,7 @@
 export { draftServerConfig, type DraftServerConfig, draftServerPrefix } from "./config.ts";
 export { readSampling } from "./convert.ts";
 export { type DraftedGeneration, type DrafterOptions, Drafters } from "./drafters.ts";
+export { engineSettings } from "./engine-settings.ts";
 export { addOptions, type ConfigSources, loadConfig } from "./load-config.ts";
 export { configure, runProgram, serverCommand, type ServerProgram } from "./program.ts";
 export { type DraftServer, loadDraftModel, serveDraft } from "./serve.ts";

@@ -1,6 +1,5 @@
 /** The settings of the verifier server. */
-import { networkSettings } from "@veridraft/draft-server";
-import { cacheTypes, devices, weightFormats } from "@veridraft/engine-onnx";
+import { engineSettings, networkSettings } from "@veridraft/draft-server";
 import { smolLM2 } from "@veridraft/model-smollm2";
 import { z } from "zod";
 
@@ -20,15 +19,7 @@ export const verifierServerConfig = z.strictObject({
     .min(1)
     .default(smolLM2.path)
     .describe("GGUF file, ONNX folder or graph of the target model."),
-  weights: z
-    .enum(weightFormats)
-    .optional()
-    .describe("Format of the weights of a GGUF file; absent: int8, on a GPU f16."),
-  device: z.enum(devices).default("cpu").describe("Where the model runs."),
-  cacheType: z
-    .enum(cacheTypes)
-    .optional()
-    .describe("How keys and values are kept, for GGUF files on the CPU; absent: f32."),
+  ...engineSettings,
   threads: z.int().min(1).max(1024).optional().describe("Threads of the model; default all CPUs."),
   streams: z
     .int()

@@ -9,13 +9,17 @@ import {
   type GenerateRequest,
   type LogProb,
 } from "@veridraft/rpc/verifier";
-import type { Coupling, TextSummary, TokenLogProb } from "@veridraft/spec-decoding";
+import {
+  type Coupling,
+  maxSpeculativeTokens,
+  type TextSummary,
+  type TokenLogProb,
+} from "@veridraft/spec-decoding";
 import type { ChatMessage } from "@veridraft/tokenization";
 
 const maxStops = 16;
 const maxStopLength = 1024;
 const maxTop = 64;
-const maxSpeculativeTokens = 64;
 const roles: readonly string[] = ["system", "user", "assistant"];
 
 /** A generation as asked for. */

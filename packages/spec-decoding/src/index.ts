@@ -101,6 +101,7 @@ export {
   type DrafterName,
   drafterNames,
   type LookupConfig,
+  maxSpeculativeTokens,
   type ReadSpeculativeConfig,
   readSpeculativeConfig,
   type SpeculationConfig,

@@ -23,6 +23,9 @@ export const drafterNames = [
 /** One of {@link drafterNames}. */
 export type DrafterName = (typeof drafterNames)[number];
 
+/** Most draft tokens a round that a caller may ask for. */
+export const maxSpeculativeTokens = 64;
+
 const verifierNames = Object.keys(verifiers) as [VerifierName, ...VerifierName[]];
 
 /** The settings that are a number or a name. */
@@ -34,7 +37,7 @@ export const speculationConfig = z.strictObject({
   numSpeculativeTokens: z
     .int()
     .min(1)
-    .max(64)
+    .max(maxSpeculativeTokens)
     .optional()
     .describe("Draft tokens a round; chosen from measured costs where absent."),
   schedule: scheduleConfig.shape.schedule,
