@@ -1,6 +1,21 @@
+export { checkpoint } from "./checkpoint.ts";
 export { trace, type TracedGraph } from "./graph.ts";
 export { type HostArgument, jit, type Jitted } from "./jit.ts";
 export { buildGraph, type Lowering, type NamedTensors } from "./lowering.ts";
+export {
+  gelu,
+  geluTanh,
+  logSigmoid,
+  relu,
+  sigmoid,
+  silu,
+  softplus,
+  tanh,
+} from "./operations/activations.ts";
+export { attention, type AttentionOptions, rotary } from "./operations/attention.ts";
+export { stopGradient, straightThrough } from "./operations/control.ts";
+export { conv2d, type ConvOptions, convTranspose2d } from "./operations/conv.ts";
+export { crossEntropy, type LossOptions, tokenLogProbs } from "./operations/cross-entropy.ts";
 export {
   abs,
   add,
@@ -21,9 +36,52 @@ export {
   square,
   sub,
 } from "./operations/elementwise.ts";
+export {
+  addAlong,
+  gather,
+  gatherAlong,
+  iota,
+  oneHot,
+  scatterAdd,
+  topK,
+} from "./operations/indexing.ts";
 export { matmul, type MatmulOptions } from "./operations/matmul.ts";
-export { type Axes, type ReduceOptions, sum } from "./operations/reduce.ts";
+export {
+  layerNorm,
+  logSoftmax,
+  type NormOptions,
+  rmsNorm,
+  softmax,
+} from "./operations/normalize.ts";
+export {
+  argMax,
+  type Axes,
+  cumsum,
+  type CumsumOptions,
+  logSumExp,
+  max,
+  mean,
+  min,
+  type ReduceOptions,
+  sum,
+} from "./operations/reduce.ts";
+export {
+  cast,
+  clip,
+  equal,
+  greater,
+  greaterEqual,
+  less,
+  lessEqual,
+  logicalAnd,
+  logicalNot,
+  logicalOr,
+  maximum,
+  minimum,
+  where,
+} from "./operations/select.ts";
 export { broadcastTo, expandDims, reshape, squeeze, sumTo, transpose } from "./operations/shape.ts";
+export { concat, pad, slice, split } from "./operations/slices.ts";
 export { grad, type Loss, valueAndGrad, vjp } from "./reverse.ts";
 export type { Graph, GraphRunner, GraphValue, HostTensor, Program } from "./runner.ts";
 export {
