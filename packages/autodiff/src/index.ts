@@ -1,7 +1,7 @@
 export { checkpoint } from "./checkpoint.ts";
 export { trace, type TracedGraph } from "./graph.ts";
 export { type HostArgument, jit, type Jitted } from "./jit.ts";
-export { buildGraph, type Lowering, type NamedTensors } from "./lowering.ts";
+export { buildGraph, type Lowering, type NamedTensors, type StoredValues } from "./lowering.ts";
 export {
   gelu,
   geluTanh,

@@ -1,6 +1,6 @@
 /** Writes tensors as an ONNX model. */
 import { InvalidArgumentError } from "@veridraft/core-probs";
-import { type Attributes, GraphBuilder } from "./onnx.ts";
+import { type Attributes, type ExternalTensor, GraphBuilder } from "./onnx.ts";
 import type { Graph } from "./runner.ts";
 import {
   type ConstantValue,
@@ -120,19 +120,33 @@ export class Lowering {
 /** Tensors by name. */
 export type NamedTensors = Readonly<Record<string, Tensor>>;
 
+/** Values that stand in a file beside the model, by the name of their input. */
+export interface StoredValues {
+  /** Of the file, as seen from the model. */
+  readonly dataFile: string;
+  readonly tensors: ReadonlyMap<string, ExternalTensor>;
+}
+
 /**
  * The ONNX model that computes `outputs` from `inputs`.
  *
  * @param inputs Made by `input`.
+ * @param stored Inputs that are not fed, but read from a file when the model is loaded.
  * @throws InvalidArgumentError where the outputs need an input that is not among them.
  */
-export function buildGraph(inputs: NamedTensors, outputs: NamedTensors): Graph {
-  const builder = new GraphBuilder("");
+export function buildGraph(
+  inputs: NamedTensors,
+  outputs: NamedTensors,
+  stored: StoredValues = { dataFile: "", tensors: new Map() },
+): Graph {
+  const builder = new GraphBuilder(stored.dataFile);
   const lowering = new Lowering(builder);
   const names = new Map<Tensor, string>();
   const given = new Set<GraphNode>();
   for (const [name, tensor] of Object.entries(inputs)) {
-    builder.input(name, tensor.dtype, tensor.shape);
+    const value = stored.tensors.get(name);
+    if (value) builder.external(name, value);
+    else builder.input(name, tensor.dtype, tensor.shape);
     lowering.learnSizes(name, tensor.shape);
     names.set(tensor, name);
     given.add(tensor.node);
@@ -158,7 +172,8 @@ export function buildGraph(inputs: NamedTensors, outputs: NamedTensors): Graph {
   writeOutputs(builder, lowering, names, outputs);
   const values = (named: NamedTensors): Graph["inputs"] =>
     Object.entries(named).map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
-  return { model: builder.encode(), inputs: values(inputs), outputs: values(outputs) };
+  const fed = values(inputs).filter(({ name }) => !stored.tensors.has(name));
+  return { model: builder.encode(), inputs: fed, outputs: values(outputs) };
 }
 
 /** Writes the nodes, with the names that the outputs shall have. */

@@ -9,7 +9,7 @@ import type { Block, Linear, Norm, Transformer, TransformerConfig } from "@verid
 import { ShapeError, UnsupportedError } from "@veridraft/core-probs";
 import { type DecoderShape, decoderShape } from "./architectures.ts";
 import { readBytes, readFloats } from "./convert.ts";
-import { type Gguf, type GgufTensor, readGguf } from "./gguf.ts";
+import { type GgufTensor, readGguf } from "./gguf.ts";
 import { writeGguf } from "./write-gguf.ts";
 
 /** A model for training. */
@@ -26,9 +26,10 @@ export interface TransformerFile {
 export async function readTransformer(path: string): Promise<TransformerFile> {
   const gguf = await readGguf(path);
   const shape = decoderShape(gguf);
-  const config = configOf(shape);
   const source = await open(path);
   try {
+    const factors = shape.attention[0].rope?.factors;
+    const config = configOf(shape, factors ? await readFloats(source, factors) : null);
     const values = new Map<string, HostTensor>();
     for (const tensor of gguf.tensors.values()) {
       // oxlint-disable-next-line no-await-in-loop -- one tensor at a time is held twice
@@ -55,12 +56,13 @@ export async function writeTransformer(
 ): Promise<void> {
   const gguf = await readGguf(base);
   const shape = decoderShape(gguf);
-  configOf(shape);
+  configOf(shape, null);
   const names = namesOf(params);
   const source = await open(base);
   try {
     await writeGguf(gguf, path, async (tensor) => {
       const value = names.get(tensor.name);
+      if (tensor.name === shape.attention[0].rope?.factors?.name) return readBytes(source, tensor);
       if (!value) throw new ShapeError(`writeTransformer: the parameters have no ${tensor.name}`);
       const data = toFile(tensor, value, shape);
       return equal(data, await readFloats(source, tensor)) ? readBytes(source, tensor) : data;
@@ -70,8 +72,8 @@ export async function writeTransformer(
   }
 }
 
-/** @throws UnsupportedError for what the layers of autodiff do not have. */
-function configOf(shape: DecoderShape): TransformerConfig {
+/** @param factors Of the rope's frequencies. @throws UnsupportedError for what the layers of autodiff do not have. */
+function configOf(shape: DecoderShape, factors: Float32Array | null): TransformerConfig {
   const [{ rope }] = shape.attention;
   const plain =
     !shape.fused &&
@@ -80,13 +82,10 @@ function configOf(shape: DecoderShape): TransformerConfig {
     !shape.scaledEmbedding &&
     !shape.biased &&
     shape.activation === "silu" &&
-    shape.attention.every((each) => each.window === null && each.rope === rope) &&
-    rope !== null &&
-    rope.factors === null &&
-    rope.scale === 1;
-  if (!plain) {
+    shape.attention.every((each) => each.window === null && each.rope === rope);
+  if (!plain || rope === null) {
     throw new UnsupportedError(
-      "readTransformer: only models of the kind of Llama can be trained: separate projections without biases, RMS norms, SwiGLU, and one plain rotary base",
+      "readTransformer: only models of the kind of Llama can be trained: separate projections without biases, RMS norms, SwiGLU, and one rotary base",
     );
   }
   return {
@@ -102,6 +101,12 @@ function configOf(shape: DecoderShape): TransformerConfig {
     norm: "rms",
     epsilon: shape.epsilon,
     rotaryBase: rope.base,
+    ...((factors || rope.scale !== 1) && {
+      rotaryDivisors: Array.from(
+        { length: shape.headDim / 2 },
+        (_, j) => rope.scale * (factors?.[j] ?? 1),
+      ),
+    }),
     tied: shape.tied,
   };
 }

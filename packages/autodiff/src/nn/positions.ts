@@ -17,9 +17,18 @@ export interface Angles {
   readonly sin: Tensor;
 }
 
-/** @param positions int32 or int64 [...] @throws InvalidArgumentError for an odd headDim. */
-export function rotaryAngles(positions: Tensor, headDim: number, base: number): Angles {
-  const angles = anglesOf(positions, pairsOf(headDim, 2), base);
+/**
+ * @param positions int32 or int64 [...]
+ * @param divisors By pair, what its angle is divided by, for contexts longer than the model was first trained on (Llama 3.1). Default 1.
+ * @throws InvalidArgumentError for an odd headDim.
+ */
+export function rotaryAngles(
+  positions: Tensor,
+  headDim: number,
+  base: number,
+  divisors?: readonly number[],
+): Angles {
+  const angles = anglesOf(positions, pairsOf(headDim, 2), base, divisors);
   return { cos: cos(angles), sin: sin(angles) };
 }
 
@@ -42,7 +51,15 @@ function pairsOf(headDim: number, divisor: number): number {
   );
 }
 
-function anglesOf(positions: Tensor, pairs: number, base: number): Tensor {
-  const frequencies = Float32Array.from({ length: pairs }, (_, j) => base ** (-j / pairs));
+function anglesOf(
+  positions: Tensor,
+  pairs: number,
+  base: number,
+  divisors?: readonly number[],
+): Tensor {
+  const frequencies = Float32Array.from(
+    { length: pairs },
+    (_, j) => base ** (-j / pairs) / (divisors?.[j] ?? 1),
+  );
   return mul(expandDims(cast(positions, "float32"), -1), constant(frequencies));
 }

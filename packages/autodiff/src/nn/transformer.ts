@@ -48,6 +48,8 @@ export interface TransformerConfig {
   readonly epsilon?: number;
   /** The base of rotary positions; null for learned ones. */
   readonly rotaryBase: number | null;
+  /** By pair, what its angle is divided by. By default 1. */
+  readonly rotaryDivisors?: readonly number[];
   /** Whether the head is the embedding, too. */
   readonly tied: boolean;
   /** Whether linear layers have a bias. By default not. */
@@ -181,10 +183,11 @@ export function transformRows(
   config: TransformerConfig,
   { attend = causal, positions = iota(rows.shape[1]), angles }: TransformerOptions = {},
 ): Tensor {
-  const { epsilon = 1e-5, mlp, rotaryBase } = config;
+  const { epsilon = 1e-5, mlp, rotaryBase, rotaryDivisors } = config;
   const { headDim } = headsOf(config);
   const turned =
-    angles ?? (rotaryBase === null ? null : rotaryAngles(positions, headDim, rotaryBase));
+    angles ??
+    (rotaryBase === null ? null : rotaryAngles(positions, headDim, rotaryBase, rotaryDivisors));
   let x = rows;
   blocks.forEach((block, layer) => {
     const seen = normalize(block.attentionNorm, x, epsilon);
