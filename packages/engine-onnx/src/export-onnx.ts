@@ -73,7 +73,7 @@ export async function exportOnnx(
 const cachedAttention: Operation<ReturnType<typeof headsOf>> = {
   name: "cachedAttention",
   infer: ([packed], { heads, headDim }) => [
-    { dtype: "float32", shape: packed.shape.with(-1, heads * headDim) },
+    { dtype: "float32", shape: packed.shape.with(2, heads * headDim) },
   ],
   vjp: ({ inputs }) => inputs.map(() => null),
   lower: (lowering, [packed, keys, values, seqlens, total, bias], { attributes }) =>
