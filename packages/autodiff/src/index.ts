@@ -16,3 +16,5 @@ export {
 export { sgd, type SgdOptions, type SgdState } from "./optimizers/sgd.ts";
 export { clipByGlobalNorm, globalNorm, scaleBySchedule } from "./optimizers/transforms.ts";
 export type { HostTensor, Tree } from "./tree.ts";
+export { readSafetensors, type SafetensorsFile, writeSafetensors } from "./safetensors.ts";
+export { type Checkpoint, loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
