@@ -5,10 +5,11 @@
 import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { InvalidArgumentError, ModelFileError } from "@veridraft/core-probs";
-import { leavesOf, mapLeaves, type Params } from "./leaves.ts";
+import { leavesOf, type Params } from "./leaves.ts";
 import type { State } from "./optimizers/optimizer.ts";
-import { readSafetensors, writeSafetensors } from "./safetensors.ts";
-import type { HostTensor, Tree } from "./tree.ts";
+import { readSafetensors, type StoredTensor, writeSafetensors } from "./safetensors.ts";
+import type { HostTensor } from "./runner.ts";
+import { mapTree, type Tree } from "./tree.ts";
 
 /** What is needed to go on exactly. */
 export interface Checkpoint {
@@ -71,7 +72,7 @@ export async function loadCheckpoint(
   folder: string,
   like: Pick<Checkpoint, "params" | "state">,
 ): Promise<Checkpoint | null> {
-  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException): string[] => {
     if (error.code === "ENOENT") return [];
     throw error;
   });
@@ -92,7 +93,7 @@ export async function loadCheckpoint(
 /** Puts saved leaves in the places of a tree. */
 function fill<T extends HostTensor | number>(
   like: Tree<T>,
-  saved: Readonly<Record<string, HostTensor | number>>,
+  saved: Readonly<Record<string, StoredTensor | number>>,
   what: string,
   path: string,
 ): Tree<T> {
@@ -104,14 +105,14 @@ function fill<T extends HostTensor | number>(
   for (const [name, leaf] of Object.entries(saved)) {
     if (!wanted.has(name)) throw differ(name, describe(leaf), "missing");
   }
-  return mapLeaves(like, (leaf, name) => {
+  return mapTree((leaf: T, name: string): T => {
     const found = Object.hasOwn(saved, name) ? describe(saved[name]) : "missing";
     if (found !== describe(leaf)) throw differ(name, found, describe(leaf));
     return saved[name] as T;
-  });
+  }, like) as Tree<T>;
 }
 
-function describe(leaf: HostTensor | number): string {
+function describe(leaf: StoredTensor | number): string {
   if (typeof leaf === "number") return "a number";
   return `${leaf.data.constructor.name}[${leaf.shape.join(", ")}]`;
 }

@@ -1,4 +1,31 @@
-export { isMatrix, type Leaf, leavesOf, mapLeaves, type Mask, type Params } from "./leaves.ts";
+export { type Checkpoint, loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
+export { trace, type TracedGraph } from "./graph.ts";
+export { type HostArgument, jit, type Jitted } from "./jit.ts";
+export { isMatrix, leavesOf, type Mask, type Params } from "./leaves.ts";
+export { buildGraph, type Lowering, type NamedTensors } from "./lowering.ts";
+export {
+  abs,
+  add,
+  cos,
+  div,
+  erf,
+  exp,
+  floor,
+  log,
+  mul,
+  neg,
+  type Operand,
+  pow,
+  round,
+  sign,
+  sin,
+  sqrt,
+  square,
+  sub,
+} from "./operations/elementwise.ts";
+export { matmul, type MatmulOptions } from "./operations/matmul.ts";
+export { type Axes, type ReduceOptions, sum } from "./operations/reduce.ts";
+export { broadcastTo, expandDims, reshape, squeeze, sumTo, transpose } from "./operations/shape.ts";
 export { accumulateGradients, type AccumulationState } from "./optimizers/accumulate.ts";
 export { adamW, type AdamWOptions, type AdamWState } from "./optimizers/adamw.ts";
 export { averageParams, type AverageState } from "./optimizers/average.ts";
@@ -15,6 +42,28 @@ export {
 } from "./optimizers/schedules.ts";
 export { sgd, type SgdOptions, type SgdState } from "./optimizers/sgd.ts";
 export { clipByGlobalNorm, globalNorm, scaleBySchedule } from "./optimizers/transforms.ts";
-export type { HostTensor, Tree } from "./tree.ts";
-export { readSafetensors, type SafetensorsFile, writeSafetensors } from "./safetensors.ts";
-export { type Checkpoint, loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
+export { grad, type Loss, valueAndGrad, vjp } from "./reverse.ts";
+export type { Graph, GraphRunner, GraphValue, HostTensor, Program } from "./runner.ts";
+export {
+  readSafetensors,
+  type SafetensorsFile,
+  type StoredTensor,
+  writeSafetensors,
+} from "./safetensors.ts";
+export {
+  apply,
+  applyAll,
+  constant,
+  type Dim,
+  type DType,
+  type GraphNode,
+  type HostData,
+  input,
+  isTensor,
+  type Operation,
+  scalar,
+  type Shape,
+  type Tensor,
+  type TensorType,
+} from "./tensor.ts";
+export { type Leaf, type Mapped, mapTree, type Tree, treeLeaves } from "./tree.ts";

@@ -1,12 +1,13 @@
-/** Walks trees of host arrays by path: "layers.0.query" is the entry `query` of the entry 0 of `layers`. A path names a parameter in errors and in files. */
+/** Trees of host arrays by path, "layers.0.query": the name of a parameter in errors, in masks and in files. */
 import { InvalidArgumentError, ShapeError } from "@veridraft/core-probs";
-import type { HostTensor, Tree } from "./tree.ts";
+import type { HostTensor } from "./runner.ts";
+import { mapTree, type Tree, treeLeaves } from "./tree.ts";
 
 /** Parameters on the host, and whatever has their form: gradients, updates, moments. */
 export type Params = Tree<HostTensor>;
 
-/** A float32 array with its place in a tree. */
-export interface Leaf {
+/** A float32 array and its place. */
+export interface FloatLeaf {
   readonly path: string;
   readonly shape: readonly number[];
   readonly data: Float32Array;
@@ -27,35 +28,31 @@ export function isMatrix(_path: string, { shape }: HostTensor): boolean {
  */
 export function leavesOf<T extends HostTensor | number>(tree: Tree<T>): Map<string, T> {
   const leaves = new Map<string, T>();
-  visit(tree, "", (path, leaf) => {
+  for (const { path, leaf } of treeLeaves(tree)) {
     if (leaves.has(path)) {
       throw new InvalidArgumentError(
         `leavesOf: two entries of the tree have the path ${path}; rename one`,
       );
     }
     leaves.set(path, leaf);
-  });
-  return leaves;
-}
-
-/** A tree of the same form with each leaf replaced. */
-export function mapLeaves<T extends HostTensor | number, U>(
-  tree: Tree<T>,
-  replace: (leaf: T, path: string) => U,
-  path = "",
-): Tree<U> {
-  if (isLeaf(tree)) return replace(tree, path);
-  if (Array.isArray(tree)) {
-    return tree.map((entry, i) => mapLeaves(entry, replace, join(path, String(i))));
   }
-  return Object.fromEntries(
-    Object.entries(tree).map(([key, entry]) => [key, mapLeaves(entry, replace, join(path, key))]),
-  );
+  return leaves;
 }
 
 /** A tree like `params`, all zeros. */
 export function zerosLike(params: Params): Params {
-  return mapLeaves(params, ({ shape, data }) => ({ shape, data: new Float32Array(data.length) }));
+  return mapTree(
+    ({ shape, data }: HostTensor): HostTensor => ({ shape, data: new Float32Array(data.length) }),
+    params,
+  );
+}
+
+/** A tree with copies of the arrays of `params`. */
+export function copyOf<P extends Params>(params: P): P {
+  return mapTree(
+    ({ shape, data }: HostTensor): HostTensor => ({ shape, data: data.slice() }),
+    params,
+  ) as P;
 }
 
 /**
@@ -67,12 +64,12 @@ export function zerosLike(params: Params): Params {
 export function alignLeaves<K extends string>(
   owner: string,
   trees: Readonly<Record<K, Params>>,
-): Record<K, Leaf>[] {
+): Record<K, FloatLeaf>[] {
   const names = Object.keys(trees) as K[];
   const leaves = names.map((name) => leavesOf(trees[name]));
   const [first] = leaves;
   return Array.from(first, ([path, { shape }]) => {
-    const row = {} as Record<K, Leaf>;
+    const row = {} as Record<K, FloatLeaf>;
     for (const [i, name] of names.entries()) {
       const tensor = leaves[i].get(path);
       if (tensor === undefined || leaves[i].size !== first.size) {
@@ -100,19 +97,4 @@ function extra(some: ReadonlyMap<string, unknown>, others: ReadonlyMap<string, u
   for (const path of some.keys()) if (!others.has(path)) return `only the former has ${path}`;
   const added = [...others.keys()].find((path) => !some.has(path));
   return `only the latter has ${added}`;
-}
-
-function visit<T>(tree: Tree<T>, path: string, use: (path: string, leaf: T) => void): void {
-  if (isLeaf(tree)) use(path, tree);
-  else for (const [key, entry] of Object.entries(tree)) visit(entry, join(path, key), use);
-}
-
-function isLeaf<T>(tree: Tree<T>): tree is T {
-  return (
-    typeof tree !== "object" || tree === null || ("data" in tree && ArrayBuffer.isView(tree.data))
-  );
-}
-
-function join(path: string, key: string): string {
-  return path === "" ? key : `${path}.${key}`;
 }

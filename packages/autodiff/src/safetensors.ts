@@ -4,11 +4,17 @@
  */
 import { open, type FileHandle } from "node:fs/promises";
 import { InvalidArgumentError, ModelFileError, ShapeError } from "@veridraft/core-probs";
-import type { HostTensor } from "./tree.ts";
+import type { HostData } from "./tensor.ts";
+
+/** A tensor of a file: a host tensor, or 64-bit integers, which graphs do not take from the host. */
+export interface StoredTensor {
+  readonly data: HostData | BigInt64Array;
+  readonly shape: readonly number[];
+}
 
 /** Tensors by name, and the file's own notes. */
 export interface SafetensorsFile {
-  readonly tensors: Record<string, HostTensor>;
+  readonly tensors: Record<string, StoredTensor>;
   readonly metadata: Record<string, string>;
 }
 
@@ -35,7 +41,7 @@ const maxReadBytes = 2 ** 30;
  */
 export async function writeSafetensors(
   path: string,
-  tensors: Readonly<Record<string, HostTensor>>,
+  tensors: Readonly<Record<string, StoredTensor>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   const header: [string, unknown][] = [];
@@ -97,7 +103,7 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
     );
     checkMetadata(metadata, path);
     checkEntries(entries, size - start, path);
-    const tensors: [string, HostTensor][] = [];
+    const tensors: [string, StoredTensor][] = [];
     for (const [name, { dtype, shape, data_offsets }] of Object.entries(entries)) {
       const [begin, end] = data_offsets;
       const bytes = await read(file, end - begin, start + begin, path);
@@ -173,7 +179,7 @@ async function read(
   path: string,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(length);
-  for (let done = 0; done < length; ) {
+  for (let done = 0; done < length;) {
     const asked = Math.min(length - done, maxReadBytes);
     const { bytesRead } = await file.read(bytes, done, asked, position + done);
     if (bytesRead === 0) throw damaged(path, `it ends at byte ${position + done}`);
@@ -182,7 +188,7 @@ async function read(
   return bytes;
 }
 
-function decode(dtype: Dtype, buffer: ArrayBuffer): HostTensor["data"] {
+function decode(dtype: Dtype, buffer: ArrayBuffer): StoredTensor["data"] {
   switch (dtype) {
     case "F32":
       return new Float32Array(buffer);
@@ -211,13 +217,13 @@ function fromHalf(bits: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
-function dtypeOf(data: HostTensor["data"]): Dtype {
+function dtypeOf(data: StoredTensor["data"]): Dtype {
   if (data instanceof Float32Array) return "F32";
   if (data instanceof BigInt64Array) return "I64";
   return data instanceof Int32Array ? "I32" : "U8";
 }
 
-function byWidth([a, left]: [string, HostTensor], [b, right]: [string, HostTensor]): number {
+function byWidth([a, left]: [string, StoredTensor], [b, right]: [string, StoredTensor]): number {
   const order = Object.keys(widths);
   const places = order.indexOf(dtypeOf(left.data)) - order.indexOf(dtypeOf(right.data));
   return places || (a < b ? -1 : 1);

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type HostTensor, readSafetensors, writeSafetensors } from "@veridraft/autodiff";
+import { readSafetensors, type StoredTensor, writeSafetensors } from "@veridraft/autodiff";
 import * as fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 
@@ -14,7 +14,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const fixture = (name: string): string =>
   fileURLToPath(new URL(`fixtures/${name}.safetensors`, import.meta.url));
 
-const tensors: Record<string, HostTensor> = {
+const tensors: Record<string, StoredTensor> = {
   mask: { data: Uint8Array.of(0, 1, 255), shape: [3] },
   "layers.0.weight": { data: Float32Array.of(1, -2.5, 3e-5, Infinity, 0, -0), shape: [2, 3] },
   counts: { data: Int32Array.of(7, -8), shape: [2] },
@@ -42,7 +42,9 @@ describe("files of Python's safetensors", () => {
     expect(half.data).toEqual(
       Float32Array.of(1, -2.5, 2 ** -24, 65504, -Infinity, 0.333251953125, -6.097555160522461e-5),
     );
-    expect(brain.data).toEqual(Float32Array.of(1, -2.5, 0.333984375, 3.00405527047391e38, -Infinity));
+    expect(brain.data).toEqual(
+      Float32Array.of(1, -2.5, 0.333984375, 3.00405527047391e38, -Infinity),
+    );
   });
 });
 
@@ -90,7 +92,10 @@ describe("damaged files", () => {
     ["the entry a has no shape or no place", fileOf({ a: null })],
     ["the entry a has no shape or no place", fileOf({ a: entry([-1], 0, 8) })],
     ["a of type F32 and shape [3] has 8 bytes", fileOf({ a: entry([3], 0, 8) })],
-    ["b starts at byte 8 of the data, not 4", fileOf({ a: entry([1], 0, 4), b: entry([1], 8, 12) })],
+    [
+      "b starts at byte 8 of the data, not 4",
+      fileOf({ a: entry([1], 0, 4), b: entry([1], 8, 12) }),
+    ],
     ["b starts at byte 0 of the data, not 4", fileOf({ a: entry([1], 0, 4), b: entry([2], 0, 8) })],
     ["its tensors have 8 bytes, its data 7", fileOf({ a: entry([2], 0, 8) }, 7)],
     ["its tensors have 8 bytes, its data 9", fileOf({ a: entry([2], 0, 8) }, 9)],
@@ -105,15 +110,20 @@ describe("damaged files", () => {
   test("any cut and any changed byte of the header is an error or a file", async () => {
     const whole = readFileSync(fixture("tensors"));
     await fc.assert(
-      fc.asyncProperty(fc.nat(whole.length - 1), fc.nat(255), fc.boolean(), async (at, byte, cut) => {
-        const bytes = cut ? whole.subarray(0, at) : Uint8Array.from(whole).fill(byte, at, at + 1);
-        writeFileSync(path, bytes);
-        const outcome = await readSafetensors(path).then(
-          () => (cut ? "a cut file was read" : "MODEL_FILE"),
-          (error) => error.code,
-        );
-        expect(outcome).toBe("MODEL_FILE");
-      }),
+      fc.asyncProperty(
+        fc.nat(whole.length - 1),
+        fc.nat(255),
+        fc.boolean(),
+        async (at, byte, cut) => {
+          const bytes = cut ? whole.subarray(0, at) : Uint8Array.from(whole).fill(byte, at, at + 1);
+          writeFileSync(path, bytes);
+          const outcome = await readSafetensors(path).then(
+            () => (cut ? "a cut file was read" : "MODEL_FILE"),
+            (error) => error.code,
+          );
+          expect(outcome).toBe("MODEL_FILE");
+        },
+      ),
     );
   });
 });

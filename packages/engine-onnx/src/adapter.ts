@@ -1,4 +1,4 @@
-import { GraphBuilder } from "./onnx.ts";
+import { GraphBuilder } from "@veridraft/autodiff/onnx";
 
 /** Whether the adapter of WebGPU computes with 16-bit floats; false, too, where there is none. Found by doing it. */
 export async function adapterHasHalves(): Promise<boolean> {

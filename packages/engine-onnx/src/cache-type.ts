@@ -4,7 +4,7 @@
  * A graph rounds new rows before attention sees them, so that a row gives the same whether it is new or kept.
  */
 import type { DecoderShape } from "./architectures.ts";
-import { elementTypes } from "./onnx.ts";
+import { elementTypes } from "@veridraft/autodiff/onnx";
 import type { Weights } from "./weights.ts";
 
 export const cacheTypes = ["f32", "f16", "int8"] as const;

@@ -31,7 +31,7 @@ import { type Gguf, type GgufTensor } from "./gguf.ts";
 import { buildDecoder, ropeTables, rotaryTables } from "./decoder.ts";
 import { batchSlots, deltaLayout } from "./delta-layout.ts";
 import type { OpenLayout } from "./layout.ts";
-import type { ExternalTensor } from "./onnx.ts";
+import type { ExternalTensor } from "@veridraft/autodiff/onnx";
 import { presentLayout } from "./present-layout.ts";
 import type { Smoothing } from "./smooth-quant.ts";
 import {

@@ -5,7 +5,7 @@
  */
 import type { DecoderShape, Rope } from "./architectures.ts";
 import type { Layout, OpenLayout } from "./layout.ts";
-import { elementTypes, type ExternalTensor, GraphBuilder } from "./onnx.ts";
+import { elementTypes, type ExternalTensor, GraphBuilder } from "@veridraft/autodiff/onnx";
 import { type Format, Weights } from "./weights.ts";
 
 /** The graph names of a rope's tables. */

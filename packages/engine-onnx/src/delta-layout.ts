@@ -15,7 +15,7 @@
 import type { DecoderShape } from "./architectures.ts";
 import { type CacheType, type Plane, planesOf, restoreRows, roundRows } from "./cache-type.ts";
 import { attentionNode, type Layout, type OpenLayout } from "./layout.ts";
-import { elementTypes, type GraphBuilder } from "./onnx.ts";
+import { elementTypes, type GraphBuilder } from "@veridraft/autodiff/onnx";
 import type { Weights } from "./weights.ts";
 
 /** Sequences that a run of the graph for several can hold; empty slots cost about a tenth of a full one. */

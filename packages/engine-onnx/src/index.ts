@@ -7,6 +7,7 @@ export { toHalf } from "./half.ts";
 export { decoderShape } from "./architectures.ts";
 export { type ExportFormat, exportModel } from "./export.ts";
 export { type FullGraph } from "./full-graph.ts";
+export { createGraphRunner, type GraphRunnerOptions } from "./graph-runner.ts";
 export { type LoadedModel, loadModel, type LoadOptions, loadTokenizer } from "./load.ts";
 export { type ModelSource, type Network, readModelSource } from "./model-source.ts";
 export { isOnnx } from "./onnx-folder.ts";

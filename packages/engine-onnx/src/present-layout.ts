@@ -11,7 +11,7 @@
  */
 import type { DecoderShape } from "./architectures.ts";
 import { attentionNode, type Layout, type OpenLayout } from "./layout.ts";
-import { elementTypes, type GraphBuilder } from "./onnx.ts";
+import { elementTypes, type GraphBuilder } from "@veridraft/autodiff/onnx";
 import type { Weights } from "./weights.ts";
 
 const int32 = { to: elementTypes.int32 };

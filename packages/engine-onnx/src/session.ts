@@ -13,6 +13,8 @@ export interface SessionOptions {
   readonly threads: number;
   readonly spinning: boolean;
   readonly affinity: string | undefined;
+  /** Shapes never change, so that one plan of memory fits every run. By default they do. */
+  readonly fixedShapes?: boolean;
 }
 
 /** What has to be there for a device that is not the CPU. */
@@ -24,16 +26,17 @@ const remedies = {
 /**
  * Loads a graph.
  *
+ * @param model Path of a file, or its bytes.
  * @param kept Outputs that stay on the device.
  * @throws UnsupportedError where the device cannot be used; another one is never taken in its place.
  */
 export async function createSession(
-  path: string,
-  { device, threads, spinning, affinity }: SessionOptions,
+  model: string | Uint8Array,
+  { device, threads, spinning, affinity, fixedShapes = false }: SessionOptions,
   kept: readonly string[] = [],
 ): Promise<InferenceSession> {
   try {
-    return await InferenceSession.create(path, {
+    return await InferenceSession.create(model as string, {
       executionProviders: [device],
       preferredOutputLocation: Object.fromEntries(kept.map((name) => [name, "gpu-buffer"])),
       intraOpNumThreads: threads,
@@ -41,8 +44,7 @@ export async function createSession(
       graphOptimizationLevel: "all",
       // On a device it warns that the arithmetic of shapes stays on the CPU, as it should.
       logSeverityLevel: device === "cpu" ? 2 : 3,
-      // Shapes change with every call.
-      enableMemPattern: false,
+      enableMemPattern: fixedShapes,
       extra: {
         session: {
           intra_op: { allow_spinning: spinning ? "1" : "0" },

@@ -1,6 +1,11 @@
 /** How the weights of a graph are stored and multiplied, by format. */
 import { toHalves } from "./half.ts";
-import type { ConstantValues, ElementType, ExternalTensor, GraphBuilder } from "./onnx.ts";
+import type {
+  ConstantValues,
+  ElementType,
+  ExternalTensor,
+  GraphBuilder,
+} from "@veridraft/autodiff/onnx";
 import { type Blocks, blockSize, quantizeBlocks, quantizeOutputs } from "./quantize.ts";
 
 /**

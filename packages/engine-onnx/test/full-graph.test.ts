@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { fullGraph, type FullGraph, huggingFaceNames } from "../src/full-graph.ts";
-import { type Dimensions, type ElementType, GraphBuilder } from "../src/onnx.ts";
+import { type Dimensions, type ElementType, GraphBuilder } from "@veridraft/autodiff/onnx";
 import { readOnnxHeader } from "../src/onnx-header.ts";
 
 let path: string;

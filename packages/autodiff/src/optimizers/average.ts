@@ -1,5 +1,5 @@
 /** A slow copy of the parameters, which often generalizes better than the last step. */
-import { alignLeaves, mapLeaves, type Params } from "../leaves.ts";
+import { alignLeaves, copyOf, type Params } from "../leaves.ts";
 import { checkDecay, type Optimizer, type State } from "./optimizer.ts";
 
 export type AverageState = {
@@ -18,7 +18,7 @@ export function averageParams(decay: number, optimizer: Optimizer): Optimizer<Av
   checkDecay("averageParams", "decay", decay);
   return {
     init: (params) => ({
-      average: mapLeaves(params, ({ data, shape }) => ({ data: data.slice(), shape })),
+      average: copyOf(params),
       inner: optimizer.init(params),
     }),
     async update(grads, { average, inner }, params) {

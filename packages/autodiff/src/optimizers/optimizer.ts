@@ -9,7 +9,8 @@
  */
 import { InvalidArgumentError } from "@veridraft/core-probs";
 import { alignLeaves, type Params } from "../leaves.ts";
-import type { HostTensor, Tree } from "../tree.ts";
+import type { HostTensor } from "../runner.ts";
+import type { Tree } from "../tree.ts";
 import type { Schedule } from "./schedules.ts";
 
 /** All that an optimizer remembers: arrays and numbers, so that it can be saved as it stands. */

@@ -1,6 +1,7 @@
 /** Several optimizers over one tree, and parameters that do not learn. */
-import { leavesOf, mapLeaves, type Mask, type Params } from "../leaves.ts";
-import type { HostTensor } from "../tree.ts";
+import { leavesOf, type Mask, type Params } from "../leaves.ts";
+import type { HostTensor } from "../runner.ts";
+import { mapTree } from "../tree.ts";
 import type { Optimizer, State } from "./optimizer.ts";
 
 export type PartitionState = { readonly chosen: State; readonly rest: State };
@@ -23,7 +24,7 @@ export function partition(
       const [others, restState] = await rest.update(otherGrads, state.rest, otherParams);
       const updates = new Map([...leavesOf(some), ...leavesOf(others)]);
       return [
-        mapLeaves(grads, (gradient, path) => updates.get(path) ?? gradient),
+        mapTree((gradient: HostTensor, path) => updates.get(path) ?? gradient, grads),
         { chosen: chosenState, rest: restState },
       ];
     },

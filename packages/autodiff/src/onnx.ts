@@ -11,12 +11,13 @@ export const elementTypes = {
   int8: 3,
   int32: 6,
   int64: 7,
+  bool: 9,
   float16: 10,
 } as const;
 export type ElementType = keyof typeof elementTypes;
 
 /** Values of a small tensor; a Uint16Array holds halves. */
-export type ConstantValues = BigInt64Array | Float32Array | Uint16Array | Uint8Array;
+export type ConstantValues = BigInt64Array | Float32Array | Int32Array | Uint16Array | Uint8Array;
 
 /** A number is a fixed dimension, a string a named one. */
 export type Dimensions = readonly (number | string)[];
@@ -29,9 +30,9 @@ export interface ExternalTensor {
   readonly bytes: number;
 }
 
-/** Attribute values: numbers are written as ints, arrays as lists of them; write a float attribute as `{ float }`. */
+/** Attribute values: numbers are written as ints, arrays as lists of them, strings as strings; write a float attribute as `{ float }`. */
 export type Attributes = Readonly<
-  Record<string, number | readonly number[] | { readonly float: number }>
+  Record<string, number | string | readonly number[] | { readonly float: number }>
 >;
 
 const irVersion = 10;
@@ -64,6 +65,7 @@ export class GraphBuilder {
     const types = {
       BigInt64Array: "int64",
       Float32Array: "float32",
+      Int32Array: "int32",
       Uint16Array: "float16",
       Uint8Array: "uint8",
     } as const;
@@ -113,6 +115,8 @@ export class GraphBuilder {
       const attribute = node.uint32(tag(5)).fork().uint32(tag(1)).string(name);
       if (typeof value === "number") {
         attribute.uint32(tag(3, varint)).int64(value).uint32(tag(20, varint)).int32(2);
+      } else if (typeof value === "string") {
+        attribute.uint32(tag(4)).string(value).uint32(tag(20, varint)).int32(3);
       } else if ("float" in value) {
         attribute.uint32(tag(2, fixed32)).float(value.float).uint32(tag(20, varint)).int32(1);
       } else {
