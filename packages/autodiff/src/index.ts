@@ -1,7 +1,9 @@
-export { type Checkpoint, loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
+export { randomWindows, shuffledRows, takeRows } from "./batches.ts";
+export { type Checkpoint, loadCheckpoint, saveCheckpoint } from "./checkpoint-folder.ts";
 export { trace, type TracedGraph } from "./graph.ts";
 export { type HostArgument, jit, type Jitted } from "./jit.ts";
 export { isMatrix, leavesOf, type Mask, type Params } from "./leaves.ts";
+export { lossCurve, type LossPoint } from "./loss-curve.ts";
 export { buildGraph, type Lowering, type NamedTensors } from "./lowering.ts";
 export {
   abs,
@@ -30,6 +32,7 @@ export { accumulateGradients, type AccumulationState } from "./optimizers/accumu
 export { adamW, type AdamWOptions, type AdamWState } from "./optimizers/adamw.ts";
 export { averageParams, type AverageState } from "./optimizers/average.ts";
 export { lion, type LionOptions, type LionState } from "./optimizers/lion.ts";
+export { muon, type Muon, type MuonOptions } from "./optimizers/muon.ts";
 export { applyUpdatesInPlace, chain, type Optimizer, type State } from "./optimizers/optimizer.ts";
 export { freeze, partition, type PartitionState } from "./optimizers/partition.ts";
 export {
@@ -66,4 +69,5 @@ export {
   type Tensor,
   type TensorType,
 } from "./tensor.ts";
+export { type Progress, train, type Trained, type TrainOptions } from "./train.ts";
 export { type Leaf, type Mapped, mapTree, type Tree, treeLeaves } from "./tree.ts";

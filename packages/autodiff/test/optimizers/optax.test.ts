@@ -9,6 +9,7 @@ import {
   freeze,
   leavesOf,
   lion,
+  muon,
   type Optimizer,
   type Params,
   scaleBySchedule,
@@ -17,7 +18,8 @@ import {
   warmUp,
   warmupStableDecay,
 } from "@veridraft/autodiff";
-import { describe, expect, test } from "vitest";
+import { createGraphRunner } from "@veridraft/engine-onnx";
+import { afterAll, describe, expect, test } from "vitest";
 import { floats, type FloatTree } from "../trees.ts";
 
 // Made by fixtures/optax_vectors.py with optax 0.2.8 in float64; ours computes in float64 and stores float32, hence 1e-6.
@@ -31,12 +33,21 @@ const vectors: {
 const learningRate = 0.1;
 const warmCosine = warmUp(2, cosineSchedule({ peak: 0.1, steps: 3, end: 0.01 }));
 
+const muons = muon({
+  runner: createGraphRunner({ threads: 1 }),
+  learningRate,
+  weightDecay: 0.1,
+  rest: adamW({ learningRate }),
+});
+afterAll(() => muons.dispose());
+
 const optimizers: Record<string, Optimizer> = {
   sgd: sgd({ learningRate }),
   momentum: sgd({ learningRate, momentum: 0.9 }),
   nesterov: sgd({ learningRate, momentum: 0.9, nesterov: true }),
   adamW: adamW({ learningRate, weightDecay: 0.1 }),
   lion: lion({ learningRate, weightDecay: 0.1 }),
+  muon: muons,
   clipped: chain(clipByGlobalNorm(1), sgd({ learningRate: 1 }), scaleBySchedule(warmCosine)),
   frozen: freeze(
     (path) => path === "bias" || path === "layers.0.weight",
