@@ -20,7 +20,7 @@ path { fill: none; stroke: currentColor }
 .smooth { stroke: #4c8bf5; stroke-width: 2 }`;
 
 /**
- * The raw losses as a thin line and their exponential average over a fiftieth of the points as a thick one.
+ * The losses as a thin line and their mean over a fiftieth of the points as a thick one.
  *
  * @param points In the order of steps; losses that are not finite are left out. None gives empty axes.
  * @param title Above the curve.
@@ -60,15 +60,15 @@ export function lossCurve(points: readonly LossPoint[], title = "loss"): string 
   ].join("\n");
 }
 
-/** Exponential average, each point by the weights that it has so far. */
+/** The mean over a hundredth of the points on either side, so that it does not lag. */
 function smoothed(points: readonly LossPoint[]): LossPoint[] {
-  const keep = 1 - 1 / Math.max(1, points.length / 50);
-  let sum = 0;
-  let weight = 0;
-  return points.map(({ step, loss }) => {
-    sum = keep * sum + loss;
-    weight = keep * weight + 1;
-    return { step, loss: sum / weight };
+  const reach = Math.floor(points.length / 100);
+  const sums = new Float64Array(points.length + 1);
+  points.forEach(({ loss }, i) => (sums[i + 1] = sums[i] + loss));
+  return points.map(({ step }, i) => {
+    const from = Math.max(0, i - reach);
+    const to = Math.min(points.length, i + reach + 1);
+    return { step, loss: (sums[to] - sums[from]) / (to - from) };
   });
 }
 
