@@ -1,10 +1,25 @@
 export { randomWindows, shuffledRows, takeRows } from "./batches.ts";
 export { type Checkpoint, loadCheckpoint, saveCheckpoint } from "./checkpoint-folder.ts";
+export { checkpoint } from "./checkpoint.ts";
 export { trace, type TracedGraph } from "./graph.ts";
 export { type HostArgument, jit, type Jitted } from "./jit.ts";
 export { isMatrix, leavesOf, type Mask, type Params } from "./leaves.ts";
 export { lossCurve, type LossPoint } from "./loss-curve.ts";
 export { buildGraph, type Lowering, type NamedTensors } from "./lowering.ts";
+export {
+  gelu,
+  geluTanh,
+  logSigmoid,
+  relu,
+  sigmoid,
+  silu,
+  softplus,
+  tanh,
+} from "./operations/activations.ts";
+export { attention, type AttentionOptions, rotary } from "./operations/attention.ts";
+export { stopGradient, straightThrough } from "./operations/control.ts";
+export { conv2d, type ConvOptions, convTranspose2d } from "./operations/conv.ts";
+export { crossEntropy, type LossOptions, tokenLogProbs } from "./operations/cross-entropy.ts";
 export {
   abs,
   add,
@@ -25,9 +40,52 @@ export {
   square,
   sub,
 } from "./operations/elementwise.ts";
+export {
+  addAlong,
+  gather,
+  gatherAlong,
+  iota,
+  oneHot,
+  scatterAdd,
+  topK,
+} from "./operations/indexing.ts";
 export { matmul, type MatmulOptions } from "./operations/matmul.ts";
-export { type Axes, type ReduceOptions, sum } from "./operations/reduce.ts";
+export {
+  layerNorm,
+  logSoftmax,
+  type NormOptions,
+  rmsNorm,
+  softmax,
+} from "./operations/normalize.ts";
+export {
+  argMax,
+  type Axes,
+  cumsum,
+  type CumsumOptions,
+  logSumExp,
+  max,
+  mean,
+  min,
+  type ReduceOptions,
+  sum,
+} from "./operations/reduce.ts";
+export {
+  cast,
+  clip,
+  equal,
+  greater,
+  greaterEqual,
+  less,
+  lessEqual,
+  logicalAnd,
+  logicalNot,
+  logicalOr,
+  maximum,
+  minimum,
+  where,
+} from "./operations/select.ts";
 export { broadcastTo, expandDims, reshape, squeeze, sumTo, transpose } from "./operations/shape.ts";
+export { concat, pad, slice, split } from "./operations/slices.ts";
 export { accumulateGradients, type AccumulationState } from "./optimizers/accumulate.ts";
 export { adamW, type AdamWOptions, type AdamWState } from "./optimizers/adamw.ts";
 export { averageParams, type AverageState } from "./optimizers/average.ts";

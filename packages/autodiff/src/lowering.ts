@@ -5,6 +5,7 @@ import type { Graph } from "./runner.ts";
 import {
   type ConstantValue,
   type Dim,
+  type DType,
   dtypeOf,
   type GraphNode,
   orderNodes,
@@ -17,6 +18,8 @@ interface OnnxNode {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly attributes: Attributes;
+  /** Outputs after the first so many are left out where nobody reads them. */
+  readonly required: number;
 }
 
 /** What an operation writes its nodes with. */
@@ -37,16 +40,22 @@ export class Lowering {
     return this.outputs(op, inputs, 1, attributes)[0];
   }
 
-  /** Adds a node of several outputs; their names. */
+  /** Adds a node of several outputs; their names. @param required Outputs after so many are optional to the operator. */
   outputs(
     op: string,
     inputs: readonly string[],
     count: number,
     attributes: Attributes = {},
+    required = count,
   ): string[] {
     const outputs = Array.from({ length: count }, () => `v${this.count++}`);
-    this.nodes.push({ op, inputs, outputs, attributes });
+    this.nodes.push({ op, inputs, outputs, attributes, required });
     return outputs;
+  }
+
+  /** Says what the runtime cannot infer of a value. */
+  typed(name: string, dtype: DType, shape: Shape): string {
+    return this.builder.value(name, dtype, shape);
   }
 
   /** A tensor of known values. */
@@ -161,16 +170,20 @@ function writeOutputs(
 ): void {
   const made = new Set(lowering.nodes.flatMap((node) => node.outputs));
   const renamed = new Map<string, string>();
+  const copies: [value: string, name: string][] = [];
   for (const [name, tensor] of Object.entries(outputs)) {
     builder.output(name, tensor.dtype, tensor.shape);
     const value = names.get(tensor) as string;
     if (made.has(value) && !renamed.has(value)) renamed.set(value, name);
-    else lowering.nodes.push({ op: "Identity", inputs: [value], outputs: [name], attributes: {} });
+    else copies.push([value, name]);
   }
   const rename = (name: string): string => renamed.get(name) ?? name;
-  for (const { op, inputs, outputs: results, attributes } of lowering.nodes) {
-    builder.node(op, inputs.map(rename), results.map(rename), attributes);
+  const read = new Set([...renamed.keys(), ...lowering.nodes.flatMap((node) => node.inputs)]);
+  for (const { op, inputs, outputs: results, attributes, required } of lowering.nodes) {
+    const count = Math.max(required, results.findLastIndex((name) => read.has(name)) + 1);
+    builder.node(op, inputs.map(rename), results.slice(0, count).map(rename), attributes);
   }
+  for (const [value, name] of copies) builder.node("Identity", [rename(value)], name);
 }
 
 /**

@@ -60,6 +60,11 @@ export class GraphBuilder {
     this.declare(12, name, type, dims);
   }
 
+  /** Says of what type and dimensions a value between nodes is, where that cannot be inferred. */
+  value(name: string, type: ElementType, dims: Dimensions): string {
+    return this.declare(13, name, type, dims);
+  }
+
   /** A small tensor inside the model file. */
   constant(name: string, values: ConstantValues, dims: readonly number[]): string {
     const types = {
