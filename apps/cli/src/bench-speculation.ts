@@ -106,7 +106,7 @@ interface Runner {
 export async function benchSpeculation(flags: Flags): Promise<void> {
   const loaded = await openTarget({
     ...flags,
-    drafter: flags.drafters.includes("model") ? "model" : "suffix",
+    drafter: flags.drafters.includes("model") ? "model" : "auto",
   });
   try {
     const rows: Row[] = [];

@@ -24,7 +24,7 @@ export const checkLosslessOptions = generateOptions
     json: true,
   })
   .extend({
-    drafter: z.enum(drafterNames).default("suffix").describe("What proposes tokens."),
+    drafter: z.enum(drafterNames).default("auto").describe("What proposes tokens."),
     maxTokens: z.int().min(2).max(4096).default(64).describe("Most tokens of a text."),
     prompts: z
       .int()

@@ -1,7 +1,7 @@
 /** What an ONNX model is and what the engine does with it, from its config and the header of its graph. */
 import { basename } from "node:path";
 import { isProbsError } from "@veridraft/core-probs";
-import { type FullGraph, type Network, readModelSource } from "@veridraft/engine-onnx";
+import { type Network, readModelSource } from "@veridraft/engine-onnx";
 
 /** A model for people. */
 export type OnnxDescription =
@@ -13,9 +13,13 @@ export type OnnxDescription =
       readonly headDim: number;
       readonly context: number;
       readonly vocabulary: number;
-      readonly keysAndValues: FullGraph["kvType"];
+      readonly keysAndValues: "float32" | "float16";
       readonly chatTemplate: boolean;
-      readonly engine: { readonly runs: true; readonly keepsRowsOnWebGpu: boolean };
+      readonly engine: {
+        readonly runs: true;
+        readonly branches: boolean;
+        readonly keepsRowsOnWebGpu: boolean;
+      };
     }
   | {
       readonly name: string;
@@ -26,18 +30,19 @@ export type OnnxDescription =
 export async function describeOnnx(path: string): Promise<OnnxDescription> {
   try {
     const { name, network, chatTemplate } = await readModelSource(path);
-    const { graph, contextLength } = network as Extract<Network, { graph: FullGraph }>;
+    const { graph, contextLength } = network as Extract<Network, { graph: unknown }>;
+    const own = graph.layout === "delta";
     return {
       name,
-      graph: graph.path,
+      graph: own ? graph.solo : graph.path,
       layers: graph.layers,
       kvHeads: graph.kvHeads,
       headDim: graph.headDim,
       context: contextLength,
       vocabulary: graph.vocabSize,
-      keysAndValues: graph.kvType,
+      keysAndValues: own ? "float32" : graph.kvType,
       chatTemplate: chatTemplate !== undefined,
-      engine: { runs: true, keepsRowsOnWebGpu: graph.ignoresSpareRows },
+      engine: { runs: true, branches: own, keepsRowsOnWebGpu: !own && graph.ignoresSpareRows },
     };
   } catch (error) {
     if (!isProbsError(error)) throw error;
@@ -62,7 +67,7 @@ export function onnxRows(model: OnnxDescription): [string, string | number | nul
     ["chat template", model.chatTemplate ? "yes" : "no"],
     [
       "engine",
-      `runs it as it is, one sequence after another, drafts without branches; keys and values are ${model.keysAndValues}, ${place}`,
+      `runs it as it is, one sequence after another, drafts ${model.engine.branches ? "with" : "without"} branches; keys and values are ${model.keysAndValues}, ${place}`,
     ],
   ];
 }

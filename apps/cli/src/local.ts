@@ -29,7 +29,7 @@ export async function openTarget(
   >,
 ): Promise<Target> {
   const { model: path, weights, device, cacheType, drafter } = flags;
-  const draftModel = drafter === "model" ? flags.draftModel : undefined;
+  const draftModel = ["auto", "model"].includes(drafter) ? flags.draftModel : undefined;
   if (drafter === "model" && draftModel === undefined) {
     throw new InvalidArgumentError("--drafter model needs --draft-model FILE");
   }
@@ -48,7 +48,7 @@ export async function openTarget(
     target,
     createDrafters: () =>
       new Drafters({
-        preferred: "suffix",
+        preferred: "auto",
         vocabSize: model.vocabSize,
         draftModel: draft?.model ?? null,
       }),

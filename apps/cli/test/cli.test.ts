@@ -70,7 +70,7 @@ describe("veridraft generate", () => {
     [["--temperature", "-1"], "--temperature: Too small: expected number to be >=0, got -1"],
     [
       ["--drafter", "oracle"],
-      '--drafter: Invalid option: expected one of "none"|"suffix"|"suffix-decoding"|"prompt-lookup"|"ngram-cache"|"recycling"|"combined"|"model", got "oracle"',
+      '--drafter: Invalid option: expected one of "none"|"auto"|"suffix"|"suffix-decoding"|"prompt-lookup"|"ngram-cache"|"recycling"|"combined"|"model", got "oracle"',
     ],
     [["--drafter", "model"], "--drafter model needs --draft-model FILE"],
     [

@@ -43,7 +43,7 @@ describe("veridraft serve, and generate --verifier", () => {
     const { stats, topLogProbs, ...same } = JSON.parse(remote.out);
     expect(here).toMatchObject(same);
     expect(topLogProbs).toEqual(here.topLogProbs);
-    expect(stats).toMatchObject({ drafter: "suffix" });
+    expect(stats).toMatchObject({ drafter: "auto" });
   });
 
   it("prints log-probabilities under a text", { timeout: 60_000 }, () => {
@@ -61,7 +61,7 @@ describe("veridraft serve, and generate --verifier", () => {
     const { code, out, err } = run("generate", "x", ...flags);
     expect({ code, out }).toEqual({ code: 1, out: "" });
     expect(err).toMatch(
-      /^veridraft: [^\n]*must be one of suffix, suffix-decoding, prompt-lookup[^\n]*\n$/,
+      /^veridraft: [^\n]*must be one of auto, suffix, suffix-decoding, prompt-lookup[^\n]*\n$/,
     );
   });
 

@@ -115,7 +115,7 @@ describe("veridraft check-lossless", () => {
     expect({ code, err: code === 0 ? "" : err }).toEqual({ code: 0, err: "" });
     expect(out).toMatch(/\| greedy +\| holds \| 3 of 3 texts/);
     expect(out).toMatch(/\| log-probs +\| holds \| largest difference 0\.0e\+0/);
-    expect(out).toMatch(/\nLossless: suffix, seeded coupling; logits are bitwise independent/);
+    expect(out).toMatch(/\nLossless: auto, seeded coupling; logits are bitwise independent/);
   });
 });
 

@@ -14,7 +14,7 @@ export const draftServerConfig = z
     ...networkSettings(50_061, 64, 10_000),
     drafter: z
       .enum(drafterNames)
-      .default("suffix")
+      .default("auto")
       .describe("Drafts for callers that do not choose."),
     model: z
       .string()

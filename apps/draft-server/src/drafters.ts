@@ -6,6 +6,7 @@ import {
   type Coupling,
   createCombination,
   createDraftModel,
+  createFirstOf,
   createNgramCache,
   createPromptLookup,
   createSuffixDecoding,
@@ -36,6 +37,9 @@ export interface DrafterOptions {
   readonly draftModel: LanguageModel | null;
 }
 
+/** The confidence of suffix in a token after a match of two, which is worth more than a guess of a model. */
+const matchOfTwo = 2 / 3;
+
 /** The drafters of a server; what they learn outlives a session. */
 export class Drafters {
   /** The preferred one first. */
@@ -49,7 +53,16 @@ export class Drafters {
     const matrix = new AdjacencyMatrix(vocabSize);
     const counts = new NgramCounts();
     const calibrations = [new Calibration(), new Calibration()];
+    const modelDrafter = async ({ sampling, coupling }: DraftedGeneration): Promise<Drafter> => {
+      if (!draftModel) throw new Error("Drafters: no draft model");
+      return createDraftModel(draftModel, { sampling, coupling });
+    };
     this.#make = {
+      auto: async (generation) => {
+        const suffix = createSuffixDrafter(store);
+        if (!draftModel) return suffix;
+        return createFirstOf([suffix, await modelDrafter(generation)], matchOfTwo);
+      },
       suffix: async () => createSuffixDrafter(store),
       "suffix-decoding": async ({ suffixDecoding }) => createSuffixDecoding(store, suffixDecoding),
       "prompt-lookup": async ({ promptLookup }) => createPromptLookup(promptLookup),
@@ -57,10 +70,7 @@ export class Drafters {
       recycling: async () => createTokenRecycling(matrix),
       combined: async () =>
         createCombination([createSuffixDrafter(store), createTokenRecycling(matrix)], calibrations),
-      model: async ({ sampling, coupling }) => {
-        if (!draftModel) throw new Error("Drafters: no draft model");
-        return createDraftModel(draftModel, { sampling, coupling });
-      },
+      model: modelDrafter,
     };
     const others = drafterNames.filter((name) => name !== preferred);
     this.offered = [preferred, ...others.filter((name) => name !== "model" || draftModel)];

@@ -58,6 +58,7 @@ it("the process says when it is ready and stops on SIGTERM", async () => {
     model: { vocabSize: 49_152 },
     drafters: [
       "recycling",
+      "auto",
       "suffix",
       "suffix-decoding",
       "prompt-lookup",

@@ -198,6 +198,16 @@ describe("drafters", () => {
     expect([1, 2]).toContain(proposal?.tokens[0]);
   });
 
+  it("auto drafts what follows a match of two tokens, and else asks the model", async () => {
+    const { start } = await serve("auto");
+    const session = start();
+    expect(await session.open([4, 6, 7, 0])).toMatchObject({ drafter: "auto" });
+    // Nothing of the text stood before: the model's greedy chain.
+    expect(await session.propose([], 3)).toMatchObject({ tokens: [1, 2, 3] });
+    // "4 6" did, and 7 came after it, whatever the model says.
+    expect(await session.propose([1, 4, 6], 2)).toMatchObject({ tokens: [7, 0] });
+  });
+
   it("the server's own comes first and serves whoever does not choose", async () => {
     const { client, start } = await serve("recycling");
     const session = start();
@@ -206,6 +216,7 @@ describe("drafters", () => {
       model: { name: "test", vocabSize, contextLength: 32, tokenizerSha256 },
       drafters: [
         "recycling",
+        "auto",
         "suffix",
         "suffix-decoding",
         "prompt-lookup",
@@ -250,7 +261,7 @@ describe("refusals", () => {
       [1],
       "telepathy",
       {},
-      `drafter: must be one of suffix, suffix-decoding, prompt-lookup, ngram-cache, recycling, combined, model, got "telepathy"`,
+      `drafter: must be one of suffix, auto, suffix-decoding, prompt-lookup, ngram-cache, recycling, combined, model, got "telepathy"`,
     ],
     [[], "", {}, "open.ids: must hold at least one id"],
     [[1, vocabSize], "", {}, "open.ids: [1] must be in [0, 8), got 8"],

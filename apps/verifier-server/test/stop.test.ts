@@ -56,7 +56,7 @@ describe("SIGTERM", { timeout: 60_000 }, () => {
     });
     const { text, ids, finished } = await running.rest();
     expect({ text, ids }).toEqual({ text: plain.text, ids: plain.ids });
-    expect(finished.stats).toMatchObject({ drafter: "suffix", undraftedRounds: 0 });
+    expect(finished.stats).toMatchObject({ drafter: "auto", undraftedRounds: 0 });
     expect(await draft.ended).toMatchObject({ code: 0, err: "" });
   });
 

@@ -83,6 +83,7 @@ describe("generate", () => {
         expect(plain.finished.stats).toMatchObject({ drafter: "none", proposed: 0 });
         expect(plain.finished.usage?.completionTokens).toBe(plain.ids.length);
         for (const drafter of [
+          "auto",
           "suffix",
           "suffix-decoding",
           "prompt-lookup",
@@ -170,7 +171,7 @@ describe("generate", () => {
     [
       request({ speculation: { drafter: "oracle", numSpeculativeTokens: 0 } }),
       "INVALID_ARGUMENT",
-      'drafter: must be one of suffix, suffix-decoding, prompt-lookup, ngram-cache, recycling, combined, got "oracle"',
+      'drafter: must be one of auto, suffix, suffix-decoding, prompt-lookup, ngram-cache, recycling, combined, got "oracle"',
     ],
     [
       request({ prompt: { $case: "text", value: "a ".repeat(9000) } }),

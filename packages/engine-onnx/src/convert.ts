@@ -341,7 +341,8 @@ function halfSplit<T extends Float32Array | Uint8Array>(values: T, part: TensorP
   return out;
 }
 
-async function readBytes(source: FileHandle, tensor: GgufTensor): Promise<Uint8Array> {
+/** The bytes of a tensor in its file. */
+export async function readBytes(source: FileHandle, tensor: GgufTensor): Promise<Uint8Array> {
   const bytes = new Uint8Array(tensor.bytes);
   for (let done = 0; done < bytes.length;) {
     const { bytesRead } = await source.read(bytes, done, bytes.length - done, tensor.offset + done);
@@ -351,11 +352,13 @@ async function readBytes(source: FileHandle, tensor: GgufTensor): Promise<Uint8A
   return bytes;
 }
 
-function elementsOf(tensor: GgufTensor): number {
+/** Elements of a tensor. */
+export function elementsOf(tensor: GgufTensor): number {
   return tensor.shape.reduce((product, dimension) => product * dimension, 1);
 }
 
-async function readFloats(source: FileHandle, tensor: GgufTensor): Promise<Float32Array> {
+/** The values of a tensor in its file. */
+export async function readFloats(source: FileHandle, tensor: GgufTensor): Promise<Float32Array> {
   return dequantize(tensor.type, await readBytes(source, tensor), elementsOf(tensor));
 }
 

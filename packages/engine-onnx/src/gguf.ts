@@ -28,6 +28,9 @@ export interface Gguf {
   readonly path: string;
   readonly version: number;
   readonly metadata: ReadonlyMap<string, GgufValue>;
+  /** The offset of the tensor directory, which comes after the metadata. */
+  readonly directory: number;
+  /** In the order of the file. */
   readonly tensors: ReadonlyMap<string, GgufTensor>;
 }
 
@@ -50,6 +53,13 @@ const types = {
 
 /** A tensor type of GGML by name. */
 export type GgufType = (typeof types)[keyof typeof types][0];
+
+/** The GGML number of a type. */
+export function codeOf(type: GgufType): number {
+  return Number(
+    Object.keys(types).find((code) => types[Number(code) as keyof typeof types][0] === type),
+  );
+}
 
 /** A header larger than this is damage: real ones hold a vocabulary and are below 32 MiB. */
 const maxHeaderBytes = 256 * 1024 * 1024;
@@ -194,7 +204,8 @@ function parseHeader(path: string, cursor: Cursor, fileBytes: number): Gguf {
     const key = cursor.text();
     metadata.set(key, cursor.value(cursor.u32()));
   }
-  const directory: GgufTensor[] = [];
+  const directory = cursor.at;
+  const entries: GgufTensor[] = [];
   for (let i = 0; i < tensorCount; i++) {
     const name = cursor.text();
     const dimensions = cursor.u32();
@@ -214,12 +225,12 @@ function parseHeader(path: string, cursor: Cursor, fileBytes: number): Gguf {
         `readGguf: tensor ${name} of ${elements} elements is not whole blocks`,
       );
     }
-    directory.push({ name, shape, type: typeName, offset: cursor.size(), bytes });
+    entries.push({ name, shape, type: typeName, offset: cursor.size(), bytes });
   }
   const alignment = Number(metadata.get("general.alignment") ?? 32);
   const start = Math.ceil(cursor.at / alignment) * alignment;
   const tensors = new Map<string, GgufTensor>();
-  for (const tensor of directory) {
+  for (const tensor of entries) {
     const offset = start + tensor.offset;
     if (offset + tensor.bytes > fileBytes) {
       throw new ModelFileError(
@@ -229,5 +240,5 @@ function parseHeader(path: string, cursor: Cursor, fileBytes: number): Gguf {
     }
     tensors.set(tensor.name, { ...tensor, offset });
   }
-  return { path, version, metadata, tensors };
+  return { path, version, metadata, directory, tensors };
 }

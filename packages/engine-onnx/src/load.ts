@@ -3,20 +3,20 @@ import { createHash } from "node:crypto";
 import { mkdir, stat } from "node:fs/promises";
 import { cpus } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { InvalidArgumentError } from "@veridraft/core-probs";
+import { InvalidArgumentError, UnsupportedError } from "@veridraft/core-probs";
 import type { Tokenizer } from "@veridraft/tokenization";
 import { adapterHasHalves } from "./adapter.ts";
 import { type DecoderShape, decoderShape, fitsHalves } from "./architectures.ts";
 import { type CacheType, cacheTypes } from "./cache-type.ts";
 import { convertedModel, defaultCacheFolder } from "./convert.ts";
 import { usableCpus } from "./cpus.ts";
+import type { DeltaGraph } from "./delta-graph.ts";
 import { batchSlots } from "./delta-layout.ts";
-import { type FullGraph, fullGraph, huggingFaceNames } from "./full-graph.ts";
+import { fullGraph, type FullGraph, huggingFaceNames } from "./full-graph.ts";
 import type { Gguf } from "./gguf.ts";
 import { OnnxModel } from "./model.ts";
 import { type ModelSource, type Network, readModelSource } from "./model-source.ts";
 import { readOnnxHeader } from "./onnx-header.ts";
-import type { DeltaGraph } from "./protocol.ts";
 import { recalledSelfTest, type SelfTest } from "./self-test.ts";
 import { startWorker } from "./start-worker.ts";
 import { type Device, devices } from "./session.ts";
@@ -209,18 +209,24 @@ async function defaultWeights(device: Device, shape: DecoderShape): Promise<Weig
 
 /** Runs an ONNX graph where it is; what is found out about it is kept by its path, size and time. */
 async function asItIs(
-  { graph, contextLength }: Extract<Network, { graph: FullGraph }>,
+  { graph, contextLength }: Extract<Network, { graph: unknown }>,
   cacheFolder: string,
-  { weights, cacheType, layers }: LoadOptions,
+  { device = "cpu", weights, cacheType, layers }: LoadOptions,
 ): Promise<Prepared> {
+  const path = graph.layout === "delta" ? graph.solo : graph.path;
   for (const [name, value] of Object.entries({ weights, cacheType, layers })) {
     if (value === undefined) continue;
     throw new InvalidArgumentError(
-      `loadModel: ${name} is for GGUF files, got ${value} for ${graph.path}; leave it out, or give the path of another graph of the folder`,
+      `loadModel: ${name} is for GGUF files, got ${value} for ${path}; leave it out, or give the path of another graph of the folder`,
     );
   }
-  const { size, mtimeMs } = await stat(graph.path);
-  const about = JSON.stringify([resolve(graph.path), size, mtimeMs]);
+  if (graph.layout === "delta" && device !== "cpu") {
+    throw new UnsupportedError(
+      `loadModel: ${path} has the layout of the CPU, got device ${device}; leave it out`,
+    );
+  }
+  const { size, mtimeMs } = await stat(path);
+  const about = JSON.stringify([resolve(path), size, mtimeMs]);
   const folder = join(cacheFolder, `${createHash("sha256").update(about).digest("hex")}-onnx`);
   await mkdir(folder, { recursive: true });
   return { graph, weights: "onnx", contextLength, folder };

@@ -6,6 +6,7 @@ import {
   type Tokenizer,
   tokenizerFromGguf,
 } from "@veridraft/tokenization";
+import type { DeltaGraph } from "./delta-graph.ts";
 import type { FullGraph } from "./full-graph.ts";
 import { type Gguf, readGguf } from "./gguf.ts";
 import { isOnnx, readOnnxFolder } from "./onnx-folder.ts";
@@ -13,7 +14,7 @@ import { isOnnx, readOnnxFolder } from "./onnx-folder.ts";
 /** The network: still in the file, or a graph that runs as it is. */
 export type Network =
   | { readonly gguf: Gguf }
-  | { readonly graph: FullGraph; readonly contextLength: number };
+  | { readonly graph: DeltaGraph | FullGraph; readonly contextLength: number };
 
 /** A model, without its weights. */
 export interface ModelSource {

@@ -13,6 +13,7 @@ import {
   type TokenizerJson,
   tokenizerFromJson,
 } from "@veridraft/tokenization";
+import { type DeltaGraph, deltaGraph, isDeltaGraph } from "./delta-graph.ts";
 import { type FullGraph, fullGraph, type GraphNames, huggingFaceNames } from "./full-graph.ts";
 import { readOnnxHeader } from "./onnx-header.ts";
 
@@ -20,7 +21,7 @@ import { readOnnxHeader } from "./onnx-header.ts";
 export interface OnnxFolder {
   /** The name of the folder. */
   readonly name: string;
-  readonly graph: FullGraph;
+  readonly graph: DeltaGraph | FullGraph;
   readonly contextLength: number;
   /** Builds its tables. */
   readonly readTokenizer: () => Tokenizer;
@@ -64,11 +65,10 @@ export function readOnnxFolder(path: string): OnnxFolder {
   if (!isCount(contextLength)) {
     throw new ModelFileError(`readOnnxFolder: the config of ${folder} has no context length`);
   }
-  const graph = fullGraph(
-    readOnnxHeader(file),
-    config.names,
-    isCount(vocabSize) ? vocabSize : undefined,
-  );
+  const header = readOnnxHeader(file);
+  const graph = isDeltaGraph(header)
+    ? deltaGraph(header)
+    : fullGraph(header, config.names, isCount(vocabSize) ? vocabSize : undefined);
   const names = (readJson(folder, "tokenizer_config.json") ?? {}) as TokenizerConfigJson;
   const tokenizerJson = readJson(folder, "tokenizer.json");
   if (!tokenizerJson) throw new ModelFileError(`readOnnxFolder: ${folder} has no tokenizer.json`);

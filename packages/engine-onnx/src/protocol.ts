@@ -1,23 +1,8 @@
 /** What the caller's thread and the session's thread say to each other. Calls are answered in order of arrival, a sequence's casts are not answered. */
 import type { LogitRows, ProbsErrorCode } from "@veridraft/core-probs";
-import type { CacheType } from "./cache-type.ts";
+import type { DeltaGraph } from "./delta-graph.ts";
 import type { FullGraph } from "./full-graph.ts";
 import type { SessionOptions } from "./session.ts";
-
-/** Graphs that we write: they give only new rows, and read trees. See decoder.ts. */
-export interface DeltaGraph {
-  readonly layout: "delta";
-  /** Graph for runs of a single sequence. */
-  readonly solo: string;
-  /** Graph for runs of up to `slots` sequences; null runs one sequence after another. */
-  readonly batch: string | null;
-  readonly slots: number;
-  readonly layers: number;
-  readonly kvHeads: number;
-  readonly headDim: number;
-  readonly cacheType: CacheType;
-  readonly vocabSize: number;
-}
 
 /** Starts the worker. */
 export interface WorkerOptions {

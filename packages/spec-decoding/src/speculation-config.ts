@@ -10,8 +10,9 @@ import { promptLookupConfig } from "./prompt-lookup.ts";
 import { suffixDecodingConfig } from "./suffix-decoding.ts";
 import { verifiers, type VerifierName } from "./verifiers.ts";
 
-/** How tokens can be drafted; `model` needs a draft model. */
+/** How tokens can be drafted; `model` needs a draft model. `auto`: `suffix`, then the draft model, where there is one and the match is short. */
 export const drafterNames = [
+  "auto",
   "suffix",
   "suffix-decoding",
   "prompt-lookup",
@@ -32,8 +33,10 @@ const verifierNames = Object.keys(verifiers) as [VerifierName, ...VerifierName[]
 export const speculationConfig = z.strictObject({
   drafter: z
     .enum(["none", ...drafterNames])
-    .default("suffix")
-    .describe("What proposes tokens."),
+    .default("auto")
+    .describe(
+      "What proposes tokens; auto: suffix, and with a draft model that one where fewer than 2 tokens match.",
+    ),
   numSpeculativeTokens: z
     .int()
     .min(1)
