@@ -1,6 +1,10 @@
+export { randomWindows, shuffledRows, takeRows } from "./batches.ts";
+export { type Checkpoint, loadCheckpoint, saveCheckpoint } from "./checkpoint-folder.ts";
 export { checkpoint } from "./checkpoint.ts";
 export { trace, type TracedGraph } from "./graph.ts";
 export { type HostArgument, jit, type Jitted } from "./jit.ts";
+export { isMatrix, leavesOf, type Mask, type Params } from "./leaves.ts";
+export { lossCurve, type LossPoint } from "./loss-curve.ts";
 export { buildGraph, type Lowering, type NamedTensors, type StoredValues } from "./lowering.ts";
 export {
   gelu,
@@ -82,8 +86,31 @@ export {
 } from "./operations/select.ts";
 export { broadcastTo, expandDims, reshape, squeeze, sumTo, transpose } from "./operations/shape.ts";
 export { concat, pad, slice, split } from "./operations/slices.ts";
+export { accumulateGradients, type AccumulationState } from "./optimizers/accumulate.ts";
+export { adamW, type AdamWOptions, type AdamWState } from "./optimizers/adamw.ts";
+export { averageParams, type AverageState } from "./optimizers/average.ts";
+export { lion, type LionOptions, type LionState } from "./optimizers/lion.ts";
+export { muon, type Muon, type MuonOptions } from "./optimizers/muon.ts";
+export { applyUpdatesInPlace, chain, type Optimizer, type State } from "./optimizers/optimizer.ts";
+export { freeze, partition, type PartitionState } from "./optimizers/partition.ts";
+export {
+  type CosineOptions,
+  cosineSchedule,
+  type Schedule,
+  warmUp,
+  warmupStableDecay,
+  type WarmupStableDecayOptions,
+} from "./optimizers/schedules.ts";
+export { sgd, type SgdOptions, type SgdState } from "./optimizers/sgd.ts";
+export { clipByGlobalNorm, globalNorm, scaleBySchedule } from "./optimizers/transforms.ts";
 export { grad, type Loss, valueAndGrad, vjp } from "./reverse.ts";
 export type { Graph, GraphRunner, GraphValue, HostTensor, Program } from "./runner.ts";
+export {
+  readSafetensors,
+  type SafetensorsFile,
+  type StoredTensor,
+  writeSafetensors,
+} from "./safetensors.ts";
 export {
   apply,
   applyAll,
@@ -100,4 +127,5 @@ export {
   type Tensor,
   type TensorType,
 } from "./tensor.ts";
+export { type Progress, train, type Trained, type TrainOptions } from "./train.ts";
 export { type Leaf, type Mapped, mapTree, type Tree, treeLeaves } from "./tree.ts";

@@ -115,7 +115,7 @@ function traceDecoder(
     return transpose(reshape(attended, [1, "S", sizes.heads, headDim]), [0, 2, 1, 3]);
   };
   const weights = mapTree(({ shape }: HostTensor) => input("float32", shape), params);
-  const hidden = transformer(weights as unknown as Transformer<Tensor>, ids, config, {
+  const hidden = transformer(weights, ids, config, {
     attend,
     positions,
   });
@@ -123,11 +123,11 @@ function traceDecoder(
   return {
     inputs: { input_ids: ids, position_ids: positions, logits_rows: rows, ...counts, ...past },
     outputs: {
-      logits: logitsOf(weights as unknown as Transformer<Tensor>, asked),
+      logits: logitsOf(weights, asked),
       new_kv: reshape(concat(fresh, 0), [config.layers, 2, kvHeads, "S", headDim]),
     },
     weights: Object.fromEntries(
-      treeLeaves<Tensor>(weights as never).map(({ path, leaf }) => [path, leaf]),
+      treeLeaves<Tensor>(weights).map(({ path, leaf }) => [path, leaf]),
     ),
   };
 }
@@ -149,7 +149,7 @@ async function writeTensors(
   const file = await open(path, "w");
   try {
     let offset = 0;
-    for (const { path: name, leaf } of treeLeaves<HostTensor>(params as never)) {
+    for (const { path: name, leaf } of treeLeaves<HostTensor>(params)) {
       const { data, shape: dims } = leaf;
       const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
       // oxlint-disable-next-line no-await-in-loop -- one file is written front to back

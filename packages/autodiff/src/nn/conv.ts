@@ -9,12 +9,12 @@ import type { Tensor } from "../tensor.ts";
 import { filled, normal } from "./init.ts";
 
 /** A convolution and what it adds to each channel. */
-export interface Conv<T> {
+export type Conv<T> = {
   /** [out, in, kernel, kernel] */
   readonly weight: T;
   /** [out] */
   readonly bias: T;
-}
+};
 
 /** Normal with deviation sqrt(2 / inputs of an element), He et al., 2015, arXiv:1502.01852; bias 0. */
 export function initConv(
@@ -35,10 +35,10 @@ export function conv({ weight, bias }: Conv<Tensor>, x: Tensor, options: ConvOpt
 }
 
 /** x + conv1x1(relu(conv3x3(relu(x)))), van den Oord et al., 2017, arXiv:1711.00937. */
-export interface ResidualBlock<T> {
+export type ResidualBlock<T> = {
   readonly spatial: Conv<T>;
   readonly pointwise: Conv<T>;
-}
+};
 
 export function initResidualBlock(
   channels: number,

@@ -13,19 +13,19 @@ import type { Tensor } from "../tensor.ts";
 import { filled, normal } from "./init.ts";
 
 /** A low-rank addition to a matrix: a [inputs, rank] times b [rank, outputs]. */
-export interface Lora<T> {
+export type Lora<T> = {
   readonly a: T;
   readonly b: T;
-}
+};
 
 /** y = x weight + bias. */
-export interface Linear<T> {
+export type Linear<T> = {
   /** [inputs, outputs] */
   readonly weight: T;
   /** [outputs] */
   readonly bias?: T;
   readonly lora?: Lora<T>;
-}
+};
 
 /** What the first values of a linear layer depend on. */
 export interface LinearOptions {
@@ -52,12 +52,12 @@ export function linear({ weight, bias, lora }: Linear<Tensor>, x: Tensor): Tenso
 }
 
 /** A norm over the last axis: of the root mean square, or with a bias of mean and variance. */
-export interface Norm<T> {
+export type Norm<T> = {
   /** [width] */
   readonly weight: T;
   /** [width] */
   readonly bias?: T;
-}
+};
 
 /** Kinds of norms. */
 export type NormKind = "rms" | "layer";
@@ -72,11 +72,11 @@ export function normalize({ weight, bias }: Norm<Tensor>, x: Tensor, epsilon: nu
 }
 
 /** A feed-forward layer; with a gate it is SwiGLU, (silu(x gate) * x up) down. */
-export interface Mlp<T> {
+export type Mlp<T> = {
   readonly gate?: Linear<T>;
   readonly up: Linear<T>;
   readonly down: Linear<T>;
-}
+};
 
 /** Kinds of feed-forward layers. */
 export type MlpKind = "swiglu" | "gelu" | "relu";

@@ -57,7 +57,7 @@ export interface TransformerConfig {
 }
 
 /** Parameters of a block. */
-export interface Block<T> {
+export type Block<T> = {
   readonly attentionNorm: Norm<T>;
   readonly query: Linear<T>;
   readonly key: Linear<T>;
@@ -65,10 +65,10 @@ export interface Block<T> {
   readonly output: Linear<T>;
   readonly mlpNorm: Norm<T>;
   readonly mlp: Mlp<T>;
-}
+};
 
 /** Parameters of a transformer. */
-export interface Transformer<T> {
+export type Transformer<T> = {
   /** [vocabSize, width] */
   readonly embedding: T;
   /** [contextLength, width], where positions are learned. */
@@ -77,7 +77,7 @@ export interface Transformer<T> {
   readonly norm: Norm<T>;
   /** Absent where the head is the embedding. */
   readonly head?: Linear<T>;
-}
+};
 
 /**
  * Attention of a layer.
