@@ -1,7 +1,8 @@
 /**
  * Layers: a type of parameters, their first values, and a function of parameters and rows.
  *
- * Parameters are trees of tensors within a traced function, and of host arrays outside; T stands for either. Rows are [..., width].
+ * Parameters are trees of tensors within a traced function, and of host arrays outside; T stands for either (they are types, since an interface is
+ * no tree to TypeScript). Rows are [..., width].
  */
 import type { Rng } from "@veridraft/core-probs";
 import { gelu, relu, silu } from "../operations/activations.ts";
