@@ -66,7 +66,7 @@ export async function saveCheckpoint(folder: string, checkpoint: Checkpoint): Pr
  * Reads the newest checkpoint of a folder; null where there is none.
  *
  * @param like Parameters and state with the names and shapes that are expected; their values are not used.
- * @throws InvalidArgumentError where the checkpoint is of another model or optimizer; ModelFileError where it is damaged.
+ * @throws InvalidArgumentError where the checkpoint is of another model or optimizer; ModelFileError where it is damaged or cannot be read.
  */
 export async function loadCheckpoint(
   folder: string,
@@ -74,7 +74,10 @@ export async function loadCheckpoint(
 ): Promise<Checkpoint | null> {
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException): string[] => {
     if (error.code === "ENOENT") return [];
-    throw error;
+    throw new ModelFileError(
+      `loadCheckpoint: ${folder} cannot be read (${error.message}); give a folder, or one that is still to be made`,
+      { cause: error },
+    );
   });
   const step = Math.max(...names.map((name) => stepOf(name) ?? -1));
   if (step < 0) return null;

@@ -80,11 +80,15 @@ export async function writeSafetensors(
 /**
  * Reads a whole file.
  *
- * @throws ModelFileError where the file is damaged, or where a tensor has a type other than F32, F16, BF16, I64, I32 and U8; the system's error
- * where it cannot be read.
+ * @throws ModelFileError where the file cannot be read, is damaged, or has a tensor of a type other than F32, F16, BF16, I64, I32 and U8.
  */
 export async function readSafetensors(path: string): Promise<SafetensorsFile> {
-  const file = await open(path);
+  const file = await open(path).catch((cause: Error) => {
+    throw new ModelFileError(
+      `readSafetensors: ${path} cannot be read (${cause.message}); check the path`,
+      { cause },
+    );
+  });
   try {
     const { size } = await file.stat();
     if (size < 8) throw damaged(path, `it has ${size} bytes, and its header starts after 8`);

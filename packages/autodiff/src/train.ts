@@ -9,6 +9,7 @@ import { applyUpdatesInPlace, type Optimizer, type State } from "./optimizers/op
 import type { HostTensor } from "./runner.ts";
 import { openLog } from "./train-log.ts";
 
+/** Settings of {@link train}. */
 export interface TrainOptions<P extends Params, B extends readonly unknown[]> {
   /** Loss and gradients: `jit(runner, valueAndGrad(loss))`. Other results of the loss function are not looked at. */
   readonly step: (

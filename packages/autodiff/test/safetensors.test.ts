@@ -129,6 +129,13 @@ describe("damaged files", () => {
 });
 
 describe("bad input", () => {
+  test("no file", async () => {
+    await expect(readSafetensors(join(folder, "none"))).rejects.toMatchObject({
+      code: "MODEL_FILE",
+      message: `readSafetensors: ${join(folder, "none")} cannot be read (ENOENT: no such file or directory, open '${join(folder, "none")}'); check the path`,
+    });
+  });
+
   test("an unknown type", async () => {
     writeFileSync(path, fileOf({ a: { dtype: "F8_E4M3", shape: [8], data_offsets: [0, 8] } }));
     await expect(readSafetensors(path)).rejects.toThrow(

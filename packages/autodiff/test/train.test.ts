@@ -1,5 +1,13 @@
 import { execFile, spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -228,6 +236,34 @@ describe("bad input", () => {
     await expect(train({ ...options, checkpoint, ...changes })).rejects.toMatchObject({
       message: `loadCheckpoint: ${join(checkpoint.folder, "step-1")} is of another model: ${difference}; take the model that it was made with, or another folder`,
     });
+  });
+
+  test("a file in place of the folder", async () => {
+    const file = join(newFolder(), "file");
+    writeFileSync(file, "");
+    await expect(
+      train({ ...options, checkpoint: { folder: file, every: 1 } }),
+    ).rejects.toMatchObject({
+      code: "MODEL_FILE",
+      message: `loadCheckpoint: ${file} cannot be read (ENOTDIR: not a directory, scandir '${file}'); give a folder, or one that is still to be made`,
+    });
+  });
+
+  test("a log that cannot be kept", async () => {
+    const folder = newFolder();
+    mkdirSync(join(folder, "log.jsonl"));
+    await expect(train({ ...options, checkpoint: { folder, every: 1 } })).rejects.toMatchObject({
+      code: "MODEL_FILE",
+      message: `train: the log in ${folder} cannot be kept (EISDIR: illegal operation on a directory, read); the last checkpoint is untouched: mend this and go on from it`,
+    });
+  });
+
+  test("the last line of the log was cut off", async () => {
+    const checkpoint = { folder: newFolder(), every: 100 };
+    await train({ ...options, checkpoint, steps: 2 });
+    appendFileSync(join(checkpoint.folder, "log.jsonl"), '{"step":3,"lo');
+    await train({ ...options, checkpoint, steps: 4 });
+    expect(logOf(checkpoint.folder).map((entry) => entry.step)).toEqual([1, 2, 3, 4]);
   });
 
   test("a damaged checkpoint", async () => {

@@ -3,6 +3,7 @@ import { InvalidArgumentError } from "@veridraft/core-probs";
 import { alignLeaves, type Params, zerosLike } from "../leaves.ts";
 import { addInPlace, type Optimizer, type State } from "./optimizer.ts";
 
+/** State of an {@link accumulateGradients}. */
 export type AccumulationState = {
   /** Steps since the last update. */
   readonly waiting: number;

@@ -12,6 +12,7 @@ import { alignLeaves, isMatrix, type Mask, type Params, zerosLike } from "../lea
 import { checkDecay, type Optimizer, rateAt } from "./optimizer.ts";
 import type { Schedule } from "./schedules.ts";
 
+/** Settings of {@link adamW}. */
 export interface AdamWOptions {
   readonly learningRate: number | Schedule;
   /** Default 0.9. */
@@ -26,6 +27,7 @@ export interface AdamWOptions {
   readonly decayed?: Mask;
 }
 
+/** What it remembers: the updates done, and arrays in the form of the parameters. */
 export type AdamWState = { readonly count: number; readonly mean: Params; readonly square: Params };
 
 /** AdamW. @throws InvalidArgumentError for a beta outside [0, 1). */

@@ -2,6 +2,7 @@
 import { alignLeaves, copyOf, type Params } from "../leaves.ts";
 import { checkDecay, type Optimizer, type State } from "./optimizer.ts";
 
+/** State of an {@link averageParams}. */
 export type AverageState = {
   /** The averaged parameters. */
   readonly average: Params;

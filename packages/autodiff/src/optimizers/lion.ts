@@ -11,6 +11,7 @@ import { alignLeaves, isMatrix, type Mask, type Params, zerosLike } from "../lea
 import { checkDecay, type Optimizer, rateAt } from "./optimizer.ts";
 import type { Schedule } from "./schedules.ts";
 
+/** Settings of {@link lion}. */
 export interface LionOptions {
   /** A third to a tenth of AdamW's. */
   readonly learningRate: number | Schedule;
@@ -24,6 +25,7 @@ export interface LionOptions {
   readonly decayed?: Mask;
 }
 
+/** What it remembers: the updates done, and arrays in the form of the parameters. */
 export type LionState = { readonly count: number; readonly momentum: Params };
 
 /** Lion. @throws InvalidArgumentError for a beta outside [0, 1). */

@@ -23,6 +23,7 @@ import { checkDecay, type Optimizer, rateAt } from "./optimizer.ts";
 import { partition, type PartitionState } from "./partition.ts";
 import type { Schedule } from "./schedules.ts";
 
+/** Settings of {@link muon}. */
 export interface MuonOptions {
   /** Runs the iteration. */
   readonly runner: GraphRunner;

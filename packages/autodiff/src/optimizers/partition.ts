@@ -4,6 +4,7 @@ import type { HostTensor } from "../runner.ts";
 import { mapTree } from "../tree.ts";
 import type { Optimizer, State } from "./optimizer.ts";
 
+/** States of both optimizers, each in the form of a record of its own parameters. */
 export type PartitionState = { readonly chosen: State; readonly rest: State };
 
 /** Gives the parameters that `mask` chooses to one optimizer and the rest to another; each sees a record by path. */

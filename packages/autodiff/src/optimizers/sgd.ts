@@ -7,6 +7,7 @@ import { alignLeaves, type Params, zerosLike } from "../leaves.ts";
 import { checkDecay, type Optimizer, rateAt } from "./optimizer.ts";
 import type { Schedule } from "./schedules.ts";
 
+/** Settings of {@link sgd}. */
 export interface SgdOptions {
   readonly learningRate: number | Schedule;
   /** In [0, 1). Default 0: plain gradients. */
@@ -15,6 +16,7 @@ export interface SgdOptions {
   readonly nesterov?: boolean;
 }
 
+/** What it remembers: the updates done, and arrays in the form of the parameters. */
 export type SgdState = { readonly count: number; readonly momentum: Params };
 
 /** Gradient descent with momentum. @throws InvalidArgumentError for a momentum outside [0, 1). */
