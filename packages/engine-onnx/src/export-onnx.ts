@@ -126,9 +126,7 @@ function traceDecoder(
       logits: logitsOf(weights, asked),
       new_kv: reshape(concat(fresh, 0), [config.layers, 2, kvHeads, "S", headDim]),
     },
-    weights: Object.fromEntries(
-      treeLeaves<Tensor>(weights).map(({ path, leaf }) => [path, leaf]),
-    ),
+    weights: Object.fromEntries(treeLeaves<Tensor>(weights).map(({ path, leaf }) => [path, leaf])),
   };
 }
 
