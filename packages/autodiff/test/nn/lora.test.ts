@@ -33,7 +33,7 @@ const config = {
   mlp: "swiglu",
   norm: "rms",
   rotaryBase: 100,
-  tied: true,
+  tied: false,
 } as const;
 const rng = createRng(3).at(0, "sample");
 const model = initTransformer(config, rng, 0.3);
@@ -41,17 +41,17 @@ const ids: HostTensor = { data: Int32Array.of(1, 2, 3, 4, 5), shape: [1, 5] };
 const targets: HostTensor = { data: Int32Array.of(2, 3, 4, 5, 6), shape: [1, 5] };
 
 const runner = createGraphRunner({ threads: 1 });
-const forward = jit(runner, (params: Transformer<Tensor>, x: Tensor) =>
-  logitsOf(params, transformer(params, x, config)),
-);
+const run = (params: Transformer<Tensor>, x: Tensor): Tensor =>
+  logitsOf(params, transformer(params, x, config));
+const forward = jit(runner, run);
 const adapted = jit(runner, (adapters: Adapters<Tensor>, params: Transformer<Tensor>, x: Tensor) =>
-  logitsOf(params, transformer(withLora(params, adapters), x, config)),
+  run(withLora(params, adapters), x),
 );
 const queries = (path: string): boolean => path.endsWith(".query");
 
 it("changes nothing at first", async () => {
   const adapters = initLora(model, 2, rng);
-  expect(Object.keys(adapters)).toHaveLength(2 * 7);
+  expect(Object.keys(adapters)).toHaveLength(2 * 7 + 1);
   const [plain, with0] = await Promise.all([forward(model, ids), adapted(adapters, model, ids)]);
   expect(with0.data).toEqual(plain.data);
 });
@@ -75,7 +75,7 @@ it("learns what the frozen model does not know", async () => {
   const step = jit(
     runner,
     valueAndGrad((adapters: Adapters<Tensor>, params: Transformer<Tensor>, x: Tensor, y: Tensor) =>
-      crossEntropy(logitsOf(params, transformer(withLora(params, adapters), x, config)), y),
+      crossEntropy(run(withLora(params, adapters), x), y),
     ),
   );
   const losses: number[] = [];
@@ -83,15 +83,15 @@ it("learns what the frozen model does not know", async () => {
     step: (adapters: Adapters<HostTensor>) => step(adapters, model, ids, targets),
     params: initLora(model, 2, rng),
     optimizer: adamW({ learningRate: 0.03 }),
-    *batches() {
+    *batches(): Generator<[]> {
       for (;;) yield [];
     },
-    steps: 400,
+    steps: 150,
     onProgress: ({ loss }) => losses.push(loss),
   });
   // ln 7 is 1.95; five tokens by heart are near 0.
   expect(losses[0]).toBeGreaterThan(1.5);
-  expect(losses[399]).toBeLessThan(0.2);
+  expect(losses[149]).toBeLessThan(0.2);
   await step.dispose();
 });
 

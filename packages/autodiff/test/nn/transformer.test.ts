@@ -54,6 +54,16 @@ async function logits(
 const seeded = (config: TransformerConfig): Transformer<HostTensor> =>
   initTransformer(config, createRng(1).at(0, "sample"), 0.3);
 
+/** Of normal values around 0. */
+function deviation({ data }: HostTensor): number {
+  return Math.sqrt(Array.from(data).reduce((total, x) => total + x * x, 0) / data.length);
+}
+
+/** A function of one position, 0. */
+function atZero(f: (x: Tensor) => Tensor): Promise<HostTensor> {
+  return jit(runner, f)({ data: Int32Array.of(0), shape: [1] });
+}
+
 describe.each(Object.entries({ llama, gpt }))("transformer() as %s", (_, config) => {
   it("has rows that no later row can change, nor another text of the batch", async () => {
     const params = seeded(config);
@@ -93,8 +103,6 @@ describe("initTransformer()", () => {
 
   it("makes what adds to the rows smaller, by the root of twice the layers", () => {
     const wide = initTransformer({ ...llama, width: 64, heads: 4 }, createRng(1).at(0, "sample"));
-    const deviation = ({ data }: HostTensor): number =>
-      Math.sqrt(data.reduce((total, x) => total + x * x, 0) / data.length);
     // 4096 draws: the deviation of a deviation is 1.1 %.
     expect(deviation(wide.blocks[0].query.weight)).toBeCloseTo(0.02, 3);
     expect(deviation(wide.blocks[0].output.weight)).toBeCloseTo(0.01, 3);
@@ -142,11 +150,10 @@ describe("positions", () => {
   });
 
   it("need an even number of elements, on a grid a multiple of 4", async () => {
-    const of = (f: (x: Tensor) => Tensor) => jit(runner, f)({ data: Int32Array.of(0), shape: [1] });
-    await expect(of((x) => sum(rotaryAngles(x, 5, 10).cos))).rejects.toThrow(
+    await expect(atZero((x) => sum(rotaryAngles(x, 5, 10).cos))).rejects.toThrow(
       "rotary positions: headDim must be a multiple of 2, got 5",
     );
-    await expect(of((x) => mul(sum(gridAngles(x, x, 6, 10).cos), 1))).rejects.toThrow(
+    await expect(atZero((x) => mul(sum(gridAngles(x, x, 6, 10).cos), 1))).rejects.toThrow(
       "rotary positions: headDim must be a multiple of 4, got 6",
     );
   });
