@@ -8,6 +8,7 @@ import { benchSpeculation, benchSpeculationOptions } from "./bench-speculation.t
 import { chat } from "./chat.ts";
 import { checkLosslessCommand, checkLosslessOptions } from "./check-lossless.ts";
 import { demo } from "./demo.ts";
+import { draftData, draftDataOptions } from "./draft/data.ts";
 import { generate } from "./generate.ts";
 import { inspect, inspectOptions } from "./inspect.ts";
 import { models, modelsOptions } from "./models.ts";
@@ -102,6 +103,13 @@ configure(
   inspectOptions,
   prefix,
   (flags, file) => inspect(file, flags),
+);
+const draftCommand = add("draft", "a draft model for a target, trained on what it says by itself");
+configure(
+  draftCommand.command("data").description("conversations of the target with itself"),
+  draftDataOptions,
+  prefix,
+  draftData,
 );
 program
   .command("serve")
