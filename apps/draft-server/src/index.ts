@@ -1,5 +1,5 @@
 export { draftServerConfig, type DraftServerConfig, draftServerPrefix } from "./config.ts";
-export { readSampling } from "./convert.ts";
+export { checkTokenizer, readIds, readSampling } from "./convert.ts";
 export { type DraftedGeneration, type DrafterOptions, Drafters } from "./drafters.ts";
 export { engineSettings } from "./engine-settings.ts";
 export { addOptions, type ConfigSources, loadConfig } from "./load-config.ts";

@@ -1,17 +1,24 @@
 /** The one place where messages of the verifier service meet domain types. Everything that comes from the wire is checked here. */
 import { randomBytes } from "node:crypto";
 import type { Sampling } from "@veridraft/core-probs";
-import { readSampling } from "@veridraft/draft-server";
-import { invalidField } from "@veridraft/rpc";
+import { checkTokenizer, readIds, readSampling } from "@veridraft/draft-server";
+import { encodeFloat32, encodeUint32, invalidField } from "@veridraft/rpc";
 import {
   type Finished,
   FinishReason,
   type GenerateRequest,
+  type LawHead as WireLawHead,
   type LogProb,
+  type ModelInfo,
+  type PredictRequest,
+  type PredictResponse,
 } from "@veridraft/rpc/verifier";
 import {
   type Coupling,
+  type LawHead,
+  type LawOptions,
   maxSpeculativeTokens,
+  type NextLaws,
   type TextSummary,
   type TokenLogProb,
 } from "@veridraft/spec-decoding";
@@ -120,9 +127,53 @@ export function writeFinished(
       draftMs: statistics.draftMs,
       verifyMs: statistics.verifyMs,
       undraftedRounds: statistics.undraftedRounds + missedRounds,
+      lossless: statistics.lossless,
     },
     seed,
     tokensPerSecond: summary.tokensPerSecond,
     fingerprint,
   };
+}
+
+/** A text whose laws are asked for. */
+export interface Prediction extends LawOptions {
+  readonly ids: Int32Array;
+}
+
+/**
+ * Reads the first request of a `predict` stream.
+ *
+ * @throws RpcError FAILED_PRECONDITION for another tokenizer, with both digests; RpcError or InvalidArgumentError for anything out of range.
+ */
+export function readPredictOpen({ request }: PredictRequest, info: ModelInfo): Prediction {
+  if (request?.$case !== "open") throw invalidField("request", "open must be first");
+  const { tokenizerSha256, ids, sampling, top } = request.value;
+  checkTokenizer(tokenizerSha256, info.tokenizerSha256, "verifier");
+  if (top < 1 || top > maxTop)
+    throw invalidField("open.top", `must be in [1, ${maxTop}], got ${top}`);
+  const read = readIds(ids, "open.ids", info.vocabSize, info.contextLength);
+  if (read.length === 0) throw invalidField("open.ids", "must hold at least one id");
+  return { ids: read, sampling: readSampling(sampling).sampling, top };
+}
+
+/** Reads a later one. @param length Ids so far. @throws RpcError INVALID_ARGUMENT for anything out of range. */
+export function readPredictCommit(
+  { request }: PredictRequest,
+  info: ModelInfo,
+  length: number,
+): Int32Array {
+  if (request?.$case !== "commit") throw invalidField("request", "commit must follow");
+  const room = info.contextLength - length;
+  const ids = readIds(request.value.ids, "commit.ids", info.vocabSize, room);
+  if (ids.length === 0) throw invalidField("commit.ids", "must hold at least one id");
+  return ids;
+}
+
+/** Writes the laws of a position. */
+export function writePrediction({ processed, raw }: NextLaws): PredictResponse {
+  return { processed: writeHead(processed), raw: writeHead(raw) };
+}
+
+function writeHead({ ids, probs }: LawHead): WireLawHead {
+  return { ids: encodeUint32(ids), probs: encodeFloat32(probs) };
 }

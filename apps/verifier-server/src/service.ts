@@ -9,8 +9,22 @@ import {
   type ModelInfo,
   VerifierServiceService,
 } from "@veridraft/rpc/verifier";
-import { Calibration, encodePrompt, generateText } from "@veridraft/spec-decoding";
-import { type Generation, readGenerate, writeFinished, writeLogProb } from "./convert.ts";
+import {
+  Calibration,
+  createLawModel,
+  encodePrompt,
+  generateText,
+  type LawSequence,
+} from "@veridraft/spec-decoding";
+import {
+  type Generation,
+  readGenerate,
+  readPredictCommit,
+  readPredictOpen,
+  writeFinished,
+  writeLogProb,
+  writePrediction,
+} from "./convert.ts";
 import { createRemoteDrafter, Outage, type RemoteDrafter } from "./remote-drafter.ts";
 
 /** What the service is made of. */
@@ -73,6 +87,24 @@ export function verifierService(options: VerifierServiceOptions): Service {
         const ids = tokenizer.encode(text);
         const logProbs = await scoreTokens(model, ids, { signal });
         return { ids: encodeUint32(ids), logProbs: encodeFloat64(logProbs) };
+      },
+      async *predict(requests, { signal }) {
+        let sequence: LawSequence | null = null;
+        const text: number[] = [];
+        try {
+          for await (const request of requests) {
+            if (sequence) {
+              text.push(...readPredictCommit(request, info, text.length));
+            } else {
+              const { ids, ...laws } = readPredictOpen(request, info);
+              text.push(...ids);
+              sequence = await createLawModel(model).openLaws(laws);
+            }
+            yield writePrediction(await sequence.after(text, signal));
+          }
+        } finally {
+          sequence?.dispose();
+        }
       },
       async tokenize({ text }) {
         const ids = Array.from(tokenizer.encode(text));

@@ -72,6 +72,14 @@ export {
   type LanternConfig,
   lanternConfig,
 } from "./lantern.ts";
+export {
+  createLawModel,
+  type LawHead,
+  type LawModel,
+  type LawOptions,
+  type LawSequence,
+  type NextLaws,
+} from "./law-model.ts";
 export { alignReference, type Alignment, createReferenceText } from "./reference-text.ts";
 export { buildNeighbors, type NeighborTable } from "./neighbor-table.ts";
 export {
@@ -86,7 +94,14 @@ export {
   type RsdTrace,
   rsdTrace,
 } from "./rsd.ts";
-export { selectTrace, surprise, surpriseOf } from "./rsd-selection.ts";
+export {
+  boxedAnswer,
+  judgeTrace,
+  selectTrace,
+  surprise,
+  surpriseOf,
+  type TraceFault,
+} from "./rsd-selection.ts";
 export { sampleAndMatch } from "./sample-and-match.ts";
 export type { RoundOutcome, Schedule } from "./schedule.ts";
 export {
