@@ -6,6 +6,7 @@ import {
   Calibration,
   createFirstOf,
   createReferenceText,
+  createVerifier,
   type Drafter,
   generateText,
   type TokenLogProb,
@@ -87,7 +88,7 @@ export async function openLocal(flags: GenerateFlags): Promise<Generator> {
   return {
     async generate({ prompt, flags: each, seed, onText, signal }) {
       const { coupling, maxTokens, stop, numSpeculativeTokens } = each;
-      const { schedule, maxTreeNodes, confidenceThreshold, verification } = each;
+      const { schedule, maxTreeNodes, confidenceThreshold, verification, lantern } = each;
       const steps = generateText(target, prompt, {
         key: createRng(seed),
         maxTokens,
@@ -102,7 +103,7 @@ export async function openLocal(flags: GenerateFlags): Promise<Generator> {
         schedule,
         maxTreeNodes,
         confidenceThreshold,
-        verifier: verification,
+        verifier: createVerifier(verification, lantern),
         logProbs: alternatives(each),
         signal,
       });
@@ -114,7 +115,8 @@ export async function openLocal(flags: GenerateFlags): Promise<Generator> {
           const usage = { promptTokens, completionTokens: ids.length };
           const { rounds, proposed, accepted, meanAcceptanceLength } = statistics;
           const counts = { rounds, proposed, accepted, meanAcceptanceLength };
-          const stats = { ...counts, drafter: statistics.drafter, tokensPerSecond };
+          const { drafter, lossless } = statistics;
+          const stats = { ...counts, drafter, lossless, tokensPerSecond };
           return { text, ids, logProbs, finishReason, usage, stats } satisfies Generated;
         }
         logProbs.push(...(value.logProbs ?? []));

@@ -6,9 +6,8 @@ import { openRemote } from "./remote.ts";
 
 /** Opens what the flags ask for: a verifier server, or the model in this process. */
 export async function openGenerator(flags: GenerateFlags): Promise<Generator> {
-  const here = { prediction: flags.prediction, verification: flags.verification };
-  for (const [name, value] of Object.entries(here)) {
-    if (flags.verifier === undefined || value === undefined) continue;
+  for (const name of ["prediction", "lantern"] as const) {
+    if (flags.verifier === undefined || flags[name] === undefined) continue;
     throw new InvalidArgumentError(
       `--${name} works in this process, not on a server; leave out --verifier`,
     );

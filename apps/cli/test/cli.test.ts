@@ -72,6 +72,14 @@ describe("veridraft generate", () => {
       ["--drafter", "oracle"],
       '--drafter: Invalid option: expected one of "none"|"suffix"|"suffix-decoding"|"prompt-lookup"|"ngram-cache"|"recycling"|"combined"|"model", got "oracle"',
     ],
+    [
+      ["--verification", "lantern", "--coupling", "optimal"],
+      "verification: lantern needs the neighbor table of a codebook; give lantern, with neighbors and one of delta and lambda",
+    ],
+    [
+      ["--lantern", "/none.json"],
+      "--lantern: ENOENT: no such file or directory, open '/none.json'",
+    ],
     [["--drafter", "model"], "--drafter model needs --draft-model FILE"],
     [
       ["--prediction", "a.txt", "--verifier", "localhost:1"],

@@ -45,6 +45,7 @@ export interface Round {
   /** Null in the first round. */
   readonly feedback: DraftResult | null;
   readonly budget: number;
+  readonly confidenceThreshold: number;
 }
 
 /**
@@ -122,11 +123,18 @@ export function readPropose(
   if (message.budget < 1 || message.budget > maxBudget) {
     throw invalidField("propose.budget", `must be in [1, ${maxBudget}], got ${message.budget}`);
   }
-  const { feedback } = message;
+  const { feedback, confidenceThreshold = 0 } = message;
+  if (!(confidenceThreshold >= 0 && confidenceThreshold < 1)) {
+    throw invalidField(
+      "propose.confidence_threshold",
+      `must be in [0, 1), got ${confidenceThreshold}`,
+    );
+  }
   return {
     commit: readIds(message.commit, "propose.commit", vocabSize, contextLength - length),
     feedback: feedback ? readFeedback(feedback, vocabSize, successors) : null,
     budget: message.budget,
+    confidenceThreshold,
   };
 }
 

@@ -88,8 +88,9 @@ class Session {
     // With no room left for a token there is nothing to say.
     const budget = Math.min(round.budget, this.#vocabulary.contextLength - this.#ids.length);
     const { key } = this.#opening;
-    const tree =
-      budget > 0 ? await this.#drafter.propose({ ids: this.#ids, budget, key, signal }) : emptyTree;
+    const { confidenceThreshold } = round;
+    const context = { ids: this.#ids, budget, confidenceThreshold, key, signal };
+    const tree = budget > 0 ? await this.#drafter.propose(context) : emptyTree;
     if (tree.tokens.length > budget) {
       throw new RpcError("INTERNAL", `${this.#name} proposed more nodes than it was asked for`);
     }

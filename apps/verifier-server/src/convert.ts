@@ -12,15 +12,20 @@ import {
   type ModelInfo,
   type PredictRequest,
   type PredictResponse,
+  type Speculation,
 } from "@veridraft/rpc/verifier";
 import {
   type Coupling,
+  createVerifier,
   type LawHead,
   type LawOptions,
   maxSpeculativeTokens,
   type NextLaws,
+  type SpeculationConfig,
+  speculationConfig,
   type TextSummary,
   type TokenLogProb,
+  type Verifier,
 } from "@veridraft/spec-decoding";
 import type { ChatMessage } from "@veridraft/tokenization";
 
@@ -40,6 +45,11 @@ export interface Generation {
   /** "none" drafts nothing, "" leaves the choice to the draft server. */
   readonly drafter: string;
   readonly numSpeculativeTokens: number | undefined;
+  readonly schedule: SpeculationConfig["schedule"];
+  readonly maxTreeNodes: number;
+  readonly confidenceThreshold: number;
+  /** Undefined: the lossless one that keeps most. */
+  readonly verifier: Verifier | undefined;
   readonly logProbs: number | undefined;
 }
 
@@ -63,20 +73,41 @@ export function readGenerate(request: GenerateRequest): Generation {
   if (logProbs && logProbs.top > maxTop) {
     throw invalidField("log_probs.top", `must be in [0, ${maxTop}], got ${logProbs.top}`);
   }
-  const drafted = speculation?.numSpeculativeTokens ?? 0;
-  if (drafted > maxSpeculativeTokens) {
-    const bound = `must be in [0, ${maxSpeculativeTokens}]`;
-    throw invalidField("speculation.num_speculative_tokens", `${bound}, got ${drafted}`);
-  }
   return {
     prompt: readPrompt(request),
     ...readSampling(wire),
     seed: wire?.seed ?? BigInt(randomBytes(4).readUInt32LE()),
     maxTokens: request.maxTokens,
     stop,
-    drafter: speculation?.drafter ?? "",
-    numSpeculativeTokens: drafted === 0 ? undefined : drafted,
+    ...readSpeculation(speculation),
     logProbs: logProbs?.top,
+  };
+}
+
+/** Reads how to draft and verify; what is absent has the default of `speculationConfig`. */
+function readSpeculation(message: Speculation | undefined) {
+  const spoken: Partial<Speculation> = message ?? {};
+  const { drafter = "", numSpeculativeTokens: drafted = 0, ...given } = spoken;
+  if (drafted > maxSpeculativeTokens) {
+    const bound = `must be in [0, ${maxSpeculativeTokens}]`;
+    throw invalidField("speculation.num_speculative_tokens", `${bound}, got ${drafted}`);
+  }
+  const read = speculationConfig.safeParse(given);
+  if (!read.success) {
+    const [{ path, message: what, code }] = read.error.issues;
+    const name = String(path[0]) as keyof typeof given;
+    const field = name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    const got = code === "custom" ? "" : `, got ${JSON.stringify(given[name])}`;
+    throw invalidField(`speculation.${field}`, `${what}${got}`);
+  }
+  const { schedule, maxTreeNodes, confidenceThreshold, verification } = read.data;
+  return {
+    drafter,
+    numSpeculativeTokens: drafted === 0 ? undefined : drafted,
+    schedule,
+    maxTreeNodes,
+    confidenceThreshold,
+    verifier: createVerifier(verification),
   };
 }
 

@@ -71,6 +71,8 @@ export {
   createLantern,
   type LanternConfig,
   lanternConfig,
+  type LanternSettings,
+  lanternSettings,
 } from "./lantern.ts";
 export {
   createLawModel,
@@ -81,7 +83,7 @@ export {
   type NextLaws,
 } from "./law-model.ts";
 export { alignReference, type Alignment, createReferenceText } from "./reference-text.ts";
-export { buildNeighbors, type NeighborTable } from "./neighbor-table.ts";
+export { buildNeighbors, type NeighborTable, neighborTable } from "./neighbor-table.ts";
 export {
   type RsdConfig,
   rsdConfig,
@@ -180,7 +182,7 @@ export {
   typicalThreshold,
 } from "./typical-acceptance.ts";
 export type { Coupling, TargetLaw, Verdict, Verifier } from "./verifier.ts";
-export { type VerifierName, verifiers } from "./verifiers.ts";
+export { createVerifier, type VerifierName, verifiers } from "./verifiers.ts";
 export {
   type DrawnSiblings,
   sampleWithoutReplacement,

@@ -95,7 +95,7 @@ export interface Speculation {
     | undefined;
   /**
    * The verifier by name: standard, specinfer, withoutReplacement, match, block, traversal; typical and threshold change the law of the text. Absent: the
-   * lossless one that keeps most. All but match need COUPLING_OPTIMAL.
+   * lossless one that keeps most. All but match need COUPLING_OPTIMAL. lantern is refused: its table is no part of the contract.
    */
   verification?: string | undefined;
 }
