@@ -8,6 +8,7 @@ import {
   createReferenceText,
   createVerifier,
   type Drafter,
+  encodePrompt,
   generateText,
   type TokenLogProb,
 } from "@veridraft/spec-decoding";
@@ -63,7 +64,7 @@ export async function openTarget(
 /** Generates in this process. */
 export async function openLocal(flags: GenerateFlags): Promise<Generator> {
   const { target, createDrafters, dispose } = await openTarget(flags);
-  const { tokenizer, exactTrees, costs } = target;
+  const { model, tokenizer, exactTrees, costs } = target;
   const drafters = createDrafters();
   const calibrations = new Map<string, Calibration>();
   const calibrationOf = (name: string): Calibration => {
@@ -89,6 +90,9 @@ export async function openLocal(flags: GenerateFlags): Promise<Generator> {
     async generate({ prompt, flags: each, seed, onText, signal }) {
       const { coupling, maxTokens, stop, numSpeculativeTokens } = each;
       const { schedule, maxTreeNodes, confidenceThreshold, verification, lantern } = each;
+      if (each.learnPrompt && each.drafter !== "none") {
+        await drafters.learn(each.drafter, model, encodePrompt(target, prompt), signal);
+      }
       const steps = generateText(target, prompt, {
         key: createRng(seed),
         maxTokens,

@@ -65,6 +65,12 @@ export const generateOptions = modelOptions.extend({
     .min(1)
     .optional()
     .describe("File of a text that the answer may repeat; drafts first where it does."),
+  learnPrompt: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Let recycling learn from the prompt first: a second reading of it, and not always more drafts that are kept.",
+    ),
   draftModel: z
     .string()
     .min(1)

@@ -52,6 +52,12 @@ describe("veridraft generate", () => {
     });
   });
 
+  it("lets recycling learn from the prompt, which changes no token", { timeout: 60_000 }, () => {
+    const learned = tellStory("--drafter", "recycling", "--learn-prompt");
+    expect(learned.tokens).toEqual(tellStory("--drafter", "none").tokens);
+    expect(learned.stats).toMatchObject({ drafter: "token-recycling" });
+  });
+
   it("takes vLLM's speculative_config in place of its flags", { timeout: 60_000 }, () => {
     const config = { method: "ngram", num_speculative_tokens: 2, prompt_lookup_max: 2 };
     const { tokens, stats } = tellStory("--speculative-config", JSON.stringify(config));

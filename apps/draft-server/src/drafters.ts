@@ -14,6 +14,7 @@ import {
   type Drafter,
   type DrafterName,
   drafterNames,
+  learnText,
   type LookupConfig,
   NgramCounts,
   SuffixStore,
@@ -40,6 +41,7 @@ export interface DrafterOptions {
 export class Drafters {
   /** The preferred one first. */
   readonly offered: readonly DrafterName[];
+  readonly #matrix: AdjacencyMatrix;
   readonly #make: Readonly<
     Record<DrafterName, (generation: DraftedGeneration) => Promise<Drafter>>
   >;
@@ -47,6 +49,7 @@ export class Drafters {
   constructor({ preferred, vocabSize, storeTokens, draftModel }: DrafterOptions) {
     const store = new SuffixStore(storeTokens);
     const matrix = new AdjacencyMatrix(vocabSize);
+    this.#matrix = matrix;
     const counts = new NgramCounts();
     const calibrations = [new Calibration(), new Calibration()];
     this.#make = {
@@ -69,6 +72,22 @@ export class Drafters {
   /** The name of the drafter for a wish, "" being none; undefined where it is not offered. */
   choose(wish: string): DrafterName | undefined {
     return wish === "" ? this.offered[0] : this.offered.find((name) => name === wish);
+  }
+
+  /**
+   * Fills what `recycling` and `combined` know from a text of the target's, at the price of reading it; others have nothing to learn.
+   *
+   * @throws as `learnText`.
+   */
+  async learn(
+    name: DrafterName,
+    target: LanguageModel,
+    ids: ArrayLike<number>,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    if (name === "recycling" || name === "combined") {
+      await learnText(this.#matrix, target, ids, signal);
+    }
   }
 
   /** A drafter of one generation. */
