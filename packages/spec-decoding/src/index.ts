@@ -46,6 +46,7 @@ export type { GenerateOptions, LogitsProcessor, TokenLogProb } from "./generate-
 export { generate, type Step, type Summary } from "./generate.ts";
 export { chooseLength, chooseNodes } from "./goodput-schedule.ts";
 export { createDraftEnd, createTargetEnd, type DraftEnd, type TargetEnd } from "./pipeline-ends.ts";
+export { pipelineSteps } from "./pipeline-steps.ts";
 export {
   type PipelineTimes,
   simulateDsi,
@@ -141,6 +142,7 @@ export {
   encodePrompt,
   generateText,
   type GenerateTextOptions,
+  streamText,
   type TextModel,
   type TextStep,
   type TextSummary,
