@@ -15,6 +15,8 @@ import {
 import type { Generated, Generator } from "./generator.ts";
 import { alternatives, type GenerateFlags, samplingOf } from "./options.ts";
 
+const warn = (message: string): void => void process.stderr.write(`veridraft: ${message}\n`);
+
 /** A target, and what drafts for it. */
 export interface Target {
   readonly target: LoadedModel;
@@ -53,6 +55,7 @@ export async function openTarget(
         preferred: "suffix",
         vocabSize: model.vocabSize,
         draftModel: draft?.model ?? null,
+        warn,
       }),
     async dispose() {
       await draft?.model.dispose();
@@ -84,7 +87,7 @@ export async function openLocal(flags: GenerateFlags): Promise<Generator> {
     const others = name === "none" ? [] : [await drafters.create(name, generation)];
     const all = [...reference, ...others];
     // The prediction drafts wherever it has a place, however short the match.
-    return all.length > 1 ? createFirstOf(all, 0) : (all[0] ?? null);
+    return all.length > 1 ? createFirstOf(all, 0, warn) : (all[0] ?? null);
   };
   return {
     async generate({ prompt, flags: each, seed, onText, signal }) {

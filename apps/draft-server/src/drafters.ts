@@ -18,6 +18,7 @@ import {
   type LookupConfig,
   NgramCounts,
   SuffixStore,
+  type Warn,
 } from "@veridraft/spec-decoding";
 
 /** What a drafter must know of its generation. */
@@ -35,6 +36,8 @@ export interface DrafterOptions {
   readonly storeTokens?: number;
   /** Null where `model` is not offered. */
   readonly draftModel: LanguageModel | null;
+  /** Told when one of several drafters fails. Default: a warning of the process. */
+  readonly warn?: Warn;
 }
 
 /** The drafters of a server; what they learn outlives a session. */
@@ -46,7 +49,7 @@ export class Drafters {
     Record<DrafterName, (generation: DraftedGeneration) => Promise<Drafter>>
   >;
 
-  constructor({ preferred, vocabSize, storeTokens, draftModel }: DrafterOptions) {
+  constructor({ preferred, vocabSize, storeTokens, draftModel, warn }: DrafterOptions) {
     const store = new SuffixStore(storeTokens);
     const matrix = new AdjacencyMatrix(vocabSize);
     this.#matrix = matrix;
@@ -59,7 +62,11 @@ export class Drafters {
       "ngram-cache": async (generation) => createNgramCache(counts, generation),
       recycling: async () => createTokenRecycling(matrix),
       combined: async () =>
-        createCombination([createSuffixDrafter(store), createTokenRecycling(matrix)], calibrations),
+        createCombination(
+          [createSuffixDrafter(store), createTokenRecycling(matrix)],
+          calibrations,
+          warn,
+        ),
       model: async ({ sampling, coupling }) => {
         if (!draftModel) throw new Error("Drafters: no draft model");
         return createDraftModel(draftModel, { sampling, coupling });

@@ -21,7 +21,7 @@ export interface DraftServer extends RunningService {
  */
 export async function serveDraft(
   config: DraftServerConfig,
-  { log }: ServeOptions = {},
+  { log, warn }: ServeOptions = {},
 ): Promise<DraftServer> {
   const { name, readTokenizer, contextLength } = await readModelSource(config.model);
   if (contextLength === null) {
@@ -40,6 +40,7 @@ export async function serveDraft(
     vocabSize,
     storeTokens,
     draftModel: draft?.model ?? null,
+    ...(warn && { warn }),
   });
   const info = {
     name,

@@ -83,6 +83,7 @@ export {
   type LawSequence,
   type NextLaws,
 } from "./law-model.ts";
+export type { Warn } from "./members.ts";
 export { alignReference, type Alignment, createReferenceText } from "./reference-text.ts";
 export { buildNeighbors, type NeighborTable, neighborTable } from "./neighbor-table.ts";
 export {
