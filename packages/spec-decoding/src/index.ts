@@ -44,7 +44,7 @@ export {
 } from "./dyspec.ts";
 export type { GenerateOptions, LogitsProcessor, TokenLogProb } from "./generate-options.ts";
 export { generate, type Step, type Summary } from "./generate.ts";
-export { chooseLength, chooseNodes } from "./goodput-schedule.ts";
+export { chooseLength, chooseNodes, chooseTreeSize } from "./goodput-schedule.ts";
 export { createDraftEnd, createTargetEnd, type DraftEnd, type TargetEnd } from "./pipeline-ends.ts";
 export { pipelineSteps } from "./pipeline-steps.ts";
 export {
