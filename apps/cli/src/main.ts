@@ -17,6 +17,7 @@ import { pull, pullOptions } from "./pull.ts";
 import { score, scoreOptions } from "./score.ts";
 import { serveDraftCommand, serveVerifierCommand } from "./serve.ts";
 import { tokenize, tokenizeOptions } from "./tokenize.ts";
+import { trace, traceOptions } from "./trace.ts";
 
 // A subcommand of a command has its own options, also those that both have.
 const program = new Command("veridraft")
@@ -48,6 +49,12 @@ configure(
   tokenizeOptions,
   prefix,
   (flags, text) => tokenize(text, flags),
+);
+configure(
+  add("trace", "traces for a small student to train on, proposed by a teacher"),
+  traceOptions,
+  prefix,
+  trace,
 );
 configure(
   add("demo [prompt]", "answers three prompts over both servers, with and without speculation"),
