@@ -187,14 +187,20 @@ function writeOutputs(
 }
 
 /**
- * The nodes in an order that frees memory early. ONNX Runtime goes backwards from the nodes that nobody reads, the last one first; in a training
- * step those are the gradients of parameters, and a gradient of an early layer needs everything before it. So the ones that need the least come last.
+ * The nodes in an order that frees memory early. ONNX Runtime starts from the nodes that nobody reads, the last one first, and makes what each needs; in a
+ * training step these are the gradients of parameters. So the deeper ones, for which more must be there, come before the others.
  */
 function scheduleNodes(outputs: readonly Tensor[]): GraphNode[] {
   const order = orderNodes(outputs);
   const read = new Set(order.flatMap(({ inputs }) => inputs.map(({ node }) => node)));
+  const depths = new Map<GraphNode, number>();
+  const depthOf = (node: GraphNode): number => depths.get(node) ?? 0;
+  for (const node of order) {
+    depths.set(node, 1 + Math.max(0, ...node.inputs.map((tensor) => depthOf(tensor.node))));
+  }
+  const last = order.filter((node) => !read.has(node));
   return [
     ...order.filter((node) => read.has(node)),
-    ...order.filter((node) => !read.has(node)).toReversed(),
+    ...last.toSorted((a, b) => depthOf(b) - depthOf(a)),
   ];
 }

@@ -11,6 +11,11 @@ export interface GraphRunnerOptions {
   readonly device?: Device;
   /** Threads of a run on the CPU; by default as many as there are CPUs to use. */
   readonly threads?: number;
+  /**
+   * Whether idle threads spin; by default they do not. A step is 7 % faster for it on an idle machine, and several times slower on one where something else
+   * computes.
+   */
+  readonly spinning?: boolean;
 }
 
 /**
@@ -22,6 +27,7 @@ export interface GraphRunnerOptions {
 export function createGraphRunner({
   device = "cpu",
   threads = usableCpus(),
+  spinning = false,
 }: GraphRunnerOptions = {}): GraphRunner {
   if (!Number.isInteger(threads) || threads < 1) {
     throw new InvalidArgumentError(
@@ -30,15 +36,11 @@ export function createGraphRunner({
   }
   return {
     async compile(graph) {
-      const fixedShapes = graph.inputs.every(({ shape }) =>
-        shape.every((size) => typeof size === "number"),
-      );
       const session = await createSession(graph.model, {
         device,
         threads,
-        spinning: true,
+        spinning,
         affinity: undefined,
-        fixedShapes,
       });
       return new SessionProgram(graph, session);
     },
