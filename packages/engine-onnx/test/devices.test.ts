@@ -101,7 +101,7 @@ describe("cuda", () => {
     if (!(loaded instanceof Error)) return context.skip("CUDA is there");
     expect(isProbsError(loaded) && loaded.code).toBe("UNSUPPORTED");
     expect(loaded.message).toMatch(
-      /^loadModel: device cuda cannot be used: it needs an NVIDIA driver, [^;]*, or choose device cpu; this ONNX Runtime was built for cpu, .* and says: .+$/,
+      /^engine: device cuda cannot be used: it needs an NVIDIA driver, [^;]*, or choose device cpu; this ONNX Runtime was built for cpu, .* and says: .+$/,
     );
   });
 });
