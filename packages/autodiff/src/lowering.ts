@@ -18,8 +18,6 @@ interface OnnxNode {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly attributes: Attributes;
-  /** Outputs after the first so many are left out where nobody reads them. */
-  readonly required: number;
 }
 
 /** What an operation writes its nodes with. */
@@ -40,16 +38,15 @@ export class Lowering {
     return this.outputs(op, inputs, 1, attributes)[0];
   }
 
-  /** Adds a node of several outputs; their names. @param required Outputs after so many are optional to the operator. */
+  /** Adds a node of several outputs; their names. */
   outputs(
     op: string,
     inputs: readonly string[],
     count: number,
     attributes: Attributes = {},
-    required = count,
   ): string[] {
     const outputs = Array.from({ length: count }, () => `v${this.count++}`);
-    this.nodes.push({ op, inputs, outputs, attributes, required });
+    this.nodes.push({ op, inputs, outputs, attributes });
     return outputs;
   }
 
@@ -178,10 +175,8 @@ function writeOutputs(
     else copies.push([value, name]);
   }
   const rename = (name: string): string => renamed.get(name) ?? name;
-  const read = new Set([...renamed.keys(), ...lowering.nodes.flatMap((node) => node.inputs)]);
-  for (const { op, inputs, outputs: results, attributes, required } of lowering.nodes) {
-    const count = Math.max(required, results.findLastIndex((name) => read.has(name)) + 1);
-    builder.node(op, inputs.map(rename), results.slice(0, count).map(rename), attributes);
+  for (const { op, inputs, outputs: results, attributes } of lowering.nodes) {
+    builder.node(op, inputs.map(rename), results.map(rename), attributes);
   }
   for (const [value, name] of copies) builder.node("Identity", [rename(value)], name);
 }

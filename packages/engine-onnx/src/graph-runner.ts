@@ -1,5 +1,5 @@
 /** Runs the graphs of `@veridraft/autodiff`, in the thread that calls. */
-import type { DType, Graph, GraphRunner, HostTensor, Program } from "@veridraft/autodiff";
+import type { Graph, GraphRunner, GraphValue, HostTensor, Program } from "@veridraft/autodiff";
 import { InvalidArgumentError } from "@veridraft/core-probs";
 import { type InferenceSession, Tensor } from "onnxruntime-node";
 import { usableCpus } from "./cpus.ts";
@@ -60,7 +60,7 @@ class SessionProgram implements Program {
   async run(feeds: Readonly<Record<string, HostTensor>>): Promise<Record<string, HostTensor>> {
     const { inputs, outputs } = this.graph;
     const results = await this.session.run(
-      Object.fromEntries(inputs.map(({ name, dtype }) => [name, toTensor(feeds[name], dtype)])),
+      Object.fromEntries(inputs.map((value) => [value.name, toTensor(value, feeds[value.name])])),
     );
     return Object.fromEntries(
       outputs.map(({ name }) => {
@@ -77,6 +77,7 @@ class SessionProgram implements Program {
   }
 }
 
-function toTensor({ data, shape }: HostTensor, dtype: DType): Tensor {
-  return new Tensor(dtype, data as Float32Array, shape) as Tensor;
+function toTensor({ name, dtype }: GraphValue, fed: HostTensor | undefined): Tensor {
+  if (!fed) throw new InvalidArgumentError(`run: the feeds have no ${name}, an input of the graph`);
+  return new Tensor(dtype, fed.data as Float32Array, fed.shape) as Tensor;
 }
