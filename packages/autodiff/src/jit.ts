@@ -76,7 +76,8 @@ export function jit<A extends readonly unknown[], R>(
     const run = entry.program.then((program) =>
       program.run(Object.fromEntries(leaves.map(({ path, leaf }) => [inputName(path), leaf]))),
     );
-    entry.runs = Promise.allSettled([entry.runs, run]);
+    // Without the results, which would live as long as the program.
+    entry.runs = Promise.allSettled([entry.runs, run]).then(() => undefined);
     if (entries.size > maxPrograms) void discard(entries.keys().next().value as string);
     const outputs = await run;
     return mapTree(

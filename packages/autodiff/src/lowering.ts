@@ -1,7 +1,7 @@
 /** Writes tensors as an ONNX model. */
 import { InvalidArgumentError } from "@veridraft/core-probs";
 import { type Attributes, GraphBuilder } from "./onnx.ts";
-import type { Graph } from "./runner.ts";
+import type { Graph, GraphValue, HostTensor } from "./runner.ts";
 import {
   type ConstantValue,
   type Dim,
@@ -121,15 +121,21 @@ export type NamedTensors = Readonly<Record<string, Tensor>>;
  * The ONNX model that computes `outputs` from `inputs`.
  *
  * @param inputs Made by `input`.
+ * @param weights Values of inputs that become part of the model, and are then no inputs of it: for a model that is saved.
  * @throws InvalidArgumentError where the outputs need an input that is not among them.
  */
-export function buildGraph(inputs: NamedTensors, outputs: NamedTensors): Graph {
+export function buildGraph(
+  inputs: NamedTensors,
+  outputs: NamedTensors,
+  weights: Readonly<Record<string, HostTensor>> = {},
+): Graph {
   const builder = new GraphBuilder("");
   const lowering = new Lowering(builder);
   const names = new Map<Tensor, string>();
   const given = new Set<GraphNode>();
   for (const [name, tensor] of Object.entries(inputs)) {
-    builder.input(name, tensor.dtype, tensor.shape);
+    if (name in weights) builder.constant(name, weights[name].data, weights[name].shape);
+    else builder.input(name, tensor.dtype, tensor.shape);
     lowering.learnSizes(name, tensor.shape);
     names.set(tensor, name);
     given.add(tensor.node);
@@ -153,9 +159,13 @@ export function buildGraph(inputs: NamedTensors, outputs: NamedTensors): Graph {
     });
   }
   writeOutputs(builder, lowering, names, outputs);
-  const values = (named: NamedTensors): Graph["inputs"] =>
+  const values = (named: NamedTensors): GraphValue[] =>
     Object.entries(named).map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
-  return { model: builder.encode(), inputs: values(inputs), outputs: values(outputs) };
+  return {
+    model: builder.encode(),
+    inputs: values(inputs).filter(({ name }) => !(name in weights)),
+    outputs: values(outputs),
+  };
 }
 
 /** Writes the nodes, with the names that the outputs shall have. */

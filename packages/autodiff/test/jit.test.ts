@@ -1,5 +1,6 @@
 import {
   add,
+  buildGraph,
   cast,
   constant,
   type Graph,
@@ -148,6 +149,22 @@ describe("trace()", () => {
       expect(result.shape).toEqual([seq, batch, 2]);
     }
     await program.dispose();
+    await program.dispose();
+  });
+});
+
+describe("buildGraph()", () => {
+  it("makes weights part of a model, under the names that it is given", async () => {
+    const [x, w] = [input("float32", ["rows", 2]), input("float32", [2, 1])];
+    const weights = { w: { data: Float32Array.of(2, 3), shape: [2, 1] } };
+    const graph = buildGraph({ x, w }, { logits: matmul(x, w) }, weights);
+    expect(graph.inputs).toEqual([{ name: "x", dtype: "float32", shape: ["rows", 2] }]);
+    const program = await runner.compile(graph);
+    const fed = { x: { data: Float32Array.of(1, 10, 0, 1), shape: [2, 2] } };
+    expect((await program.run(fed)).logits).toEqual({
+      data: Float32Array.of(32, 3),
+      shape: [2, 1],
+    });
     await program.dispose();
   });
 });

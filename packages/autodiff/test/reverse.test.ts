@@ -122,4 +122,11 @@ describe("vjp()", () => {
     expect([dx?.shape, dy]).toEqual([[2, 2], null]);
     expect(vjp([sum(x)], [scalar(1)], [y])).toEqual([null]);
   });
+
+  it("refuses a cotangent of another shape", () => {
+    const x = input("float32", [2, 2]);
+    expect(() => vjp([x], [scalar(1)], [x])).toThrow(
+      "vjp: cotangent 0 must have the shape of its output [2, 2], got []",
+    );
+  });
 });

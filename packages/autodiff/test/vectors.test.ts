@@ -1,12 +1,14 @@
 import {
   add,
   attention,
+  buildGraph,
   constant,
   conv2d,
   convTranspose2d,
   crossEntropy,
   gelu,
   type HostTensor,
+  input,
   iota,
   cast,
   cos,
@@ -114,6 +116,27 @@ describe("outputs and gradients are PyTorch's", () => {
     const found = await distances(transformer, vectors.transformer);
     expect(found).toHaveLength(11);
     expect(Math.max(...found)).toBeLessThan(2e-6);
+  });
+
+  it("of a transformer block whose batch and sequence are named sizes", async () => {
+    const { inputs, weights, gradients } = vectors.transformer;
+    const shapes = Object.entries(inputs).map(
+      ([name, { shape }]) =>
+        [name, input("float32", name === "x" ? ["batch", "sequence", 8] : shape)] as const,
+    );
+    const named = Object.fromEntries(shapes);
+    const cotangent = input("float32", ["batch", "sequence", 8]);
+    const found = vjp([transformer(named)], [cotangent], Object.values(named)) as Tensor[];
+    const names = Object.keys(inputs);
+    const results = Object.fromEntries(names.map((name, i) => [`d.${name}`, found[i]]));
+    const program = await runner.compile(buildGraph({ ...named, cotangent }, results));
+    const fed = Object.entries({ ...inputs, cotangent: weights });
+    const outputs = await program.run(
+      Object.fromEntries(fed.map(([name, each]) => [name, toHost(each)])),
+    );
+    const errors = names.map((name) => distance(outputs[`d.${name}`], gradients[name]));
+    expect(Math.max(...errors)).toBeLessThan(2e-6);
+    await program.dispose();
   });
 
   it("of a convolution block", async () => {
