@@ -1,5 +1,5 @@
 /** The command that puts a model and a way of drafting through the checks of lossless.ts. */
-import { drafterNames, encodePrompt } from "@veridraft/spec-decoding";
+import { createVerifier, drafterNames, encodePrompt } from "@veridraft/spec-decoding";
 import { markdownTable } from "markdown-table";
 import { z } from "zod";
 import { benchPrompts } from "./bench-prompts.ts";
@@ -21,6 +21,7 @@ export const checkLosslessOptions = generateOptions
     schedule: true,
     maxTreeNodes: true,
     verification: true,
+    lantern: true,
     json: true,
   })
   .extend({
@@ -43,7 +44,7 @@ type CheckFlags = z.output<typeof checkLosslessOptions>;
 /** `veridraft check-lossless`. */
 export async function checkLosslessCommand(flags: CheckFlags): Promise<void> {
   const { drafter, coupling, numSpeculativeTokens, maxTokens, json } = flags;
-  const { schedule, maxTreeNodes, verification } = flags;
+  const { schedule, maxTreeNodes, verification, lantern } = flags;
   const { target, createDrafters, dispose } = await openTarget(flags);
   const drafters = createDrafters();
   try {
@@ -64,7 +65,7 @@ export async function checkLosslessCommand(flags: CheckFlags): Promise<void> {
           numSpeculativeTokens,
           schedule,
           maxTreeNodes,
-          verifier: verification,
+          verifier: createVerifier(verification, lantern),
           stopIds: [...tokenizer.endIds],
         },
       },

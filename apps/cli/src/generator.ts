@@ -31,6 +31,8 @@ export interface Generated {
     readonly accepted: number;
     readonly meanAcceptanceLength: number;
     readonly drafter: string;
+    /** Whether the text has exactly the law of the target. */
+    readonly lossless: boolean;
     readonly tokensPerSecond: number;
   };
 }

@@ -6,12 +6,16 @@ import {
   Calibration,
   createFirstOf,
   createReferenceText,
+  createVerifier,
   type Drafter,
+  encodePrompt,
   generateText,
   type TokenLogProb,
 } from "@veridraft/spec-decoding";
 import type { Generated, Generator } from "./generator.ts";
 import { alternatives, type GenerateFlags, samplingOf } from "./options.ts";
+
+const warn = (message: string): void => void process.stderr.write(`veridraft: ${message}\n`);
 
 /** A target, and what drafts for it. */
 export interface Target {
@@ -51,6 +55,7 @@ export async function openTarget(
         preferred: "auto",
         vocabSize: model.vocabSize,
         draftModel: draft?.model ?? null,
+        warn,
       }),
     async dispose() {
       await draft?.model.dispose();
@@ -62,7 +67,7 @@ export async function openTarget(
 /** Generates in this process. */
 export async function openLocal(flags: GenerateFlags): Promise<Generator> {
   const { target, createDrafters, dispose } = await openTarget(flags);
-  const { tokenizer, exactTrees, costs } = target;
+  const { model, tokenizer, exactTrees, costs } = target;
   const drafters = createDrafters();
   const calibrations = new Map<string, Calibration>();
   const calibrationOf = (name: string): Calibration => {
@@ -82,12 +87,15 @@ export async function openLocal(flags: GenerateFlags): Promise<Generator> {
     const others = name === "none" ? [] : [await drafters.create(name, generation)];
     const all = [...reference, ...others];
     // The prediction drafts wherever it has a place, however short the match.
-    return all.length > 1 ? createFirstOf(all, 0) : (all[0] ?? null);
+    return all.length > 1 ? createFirstOf(all, 0, warn) : (all[0] ?? null);
   };
   return {
     async generate({ prompt, flags: each, seed, onText, signal }) {
       const { coupling, maxTokens, stop, numSpeculativeTokens } = each;
-      const { schedule, maxTreeNodes, confidenceThreshold, verification } = each;
+      const { schedule, maxTreeNodes, confidenceThreshold, verification, lantern } = each;
+      if (each.learnPrompt && each.drafter !== "none") {
+        await drafters.learn(each.drafter, model, encodePrompt(target, prompt), signal);
+      }
       const steps = generateText(target, prompt, {
         key: createRng(seed),
         maxTokens,
@@ -102,7 +110,7 @@ export async function openLocal(flags: GenerateFlags): Promise<Generator> {
         schedule,
         maxTreeNodes,
         confidenceThreshold,
-        verifier: verification,
+        verifier: createVerifier(verification, lantern),
         logProbs: alternatives(each),
         signal,
       });
@@ -114,7 +122,8 @@ export async function openLocal(flags: GenerateFlags): Promise<Generator> {
           const usage = { promptTokens, completionTokens: ids.length };
           const { rounds, proposed, accepted, meanAcceptanceLength } = statistics;
           const counts = { rounds, proposed, accepted, meanAcceptanceLength };
-          const stats = { ...counts, drafter: statistics.drafter, tokensPerSecond };
+          const { drafter, lossless } = statistics;
+          const stats = { ...counts, drafter, lossless, tokensPerSecond };
           return { text, ids, logProbs, finishReason, usage, stats } satisfies Generated;
         }
         logProbs.push(...(value.logProbs ?? []));

@@ -9,6 +9,7 @@ import { benchTraining, benchTrainingOptions } from "./bench-training.ts";
 import { chat } from "./chat.ts";
 import { checkLosslessCommand, checkLosslessOptions } from "./check-lossless.ts";
 import { demo } from "./demo.ts";
+import { draftData, draftDataOptions } from "./draft/data.ts";
 import { generate } from "./generate.ts";
 import { inspect, inspectOptions } from "./inspect.ts";
 import { models, modelsOptions } from "./models.ts";
@@ -17,6 +18,7 @@ import { pull, pullOptions } from "./pull.ts";
 import { score, scoreOptions } from "./score.ts";
 import { serveDraftCommand, serveVerifierCommand } from "./serve.ts";
 import { tokenize, tokenizeOptions } from "./tokenize.ts";
+import { trace, traceOptions } from "./trace.ts";
 
 // A subcommand of a command has its own options, also those that both have.
 const program = new Command("veridraft")
@@ -48,6 +50,12 @@ configure(
   tokenizeOptions,
   prefix,
   (flags, text) => tokenize(text, flags),
+);
+configure(
+  add("trace", "traces for a small student to train on, proposed by a teacher"),
+  traceOptions,
+  prefix,
+  trace,
 );
 configure(
   add("demo [prompt]", "answers three prompts over both servers, with and without speculation"),
@@ -111,6 +119,13 @@ configure(
   inspectOptions,
   prefix,
   (flags, file) => inspect(file, flags),
+);
+const draftCommand = add("draft", "a draft model for a target, trained on what it says by itself");
+configure(
+  draftCommand.command("data").description("conversations of the target with itself"),
+  draftDataOptions,
+  prefix,
+  draftData,
 );
 program
   .command("serve")

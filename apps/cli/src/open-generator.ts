@@ -6,9 +6,10 @@ import { openRemote } from "./remote.ts";
 
 /** Opens what the flags ask for: a verifier server, or the model in this process. */
 export async function openGenerator(flags: GenerateFlags): Promise<Generator> {
-  const here = { prediction: flags.prediction, verification: flags.verification };
+  const { prediction, lantern, learnPrompt } = flags;
+  const here = { prediction, lantern, "learn-prompt": learnPrompt };
   for (const [name, value] of Object.entries(here)) {
-    if (flags.verifier === undefined || value === undefined) continue;
+    if (flags.verifier === undefined || !value) continue;
     throw new InvalidArgumentError(
       `--${name} works in this process, not on a server; leave out --verifier`,
     );

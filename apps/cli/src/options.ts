@@ -1,8 +1,14 @@
 /** The settings of the commands that generate, each in one place: bounds, default and help text. */
+import { readFileSync } from "node:fs";
 import { defaultSampling, type Sampling } from "@veridraft/core-probs";
 import { engineSettings } from "@veridraft/draft-server";
 import { smolLM2 } from "@veridraft/model-smollm2";
-import { readSpeculativeConfig, speculationConfig } from "@veridraft/spec-decoding";
+import {
+  type LanternSettings,
+  lanternSettings,
+  readSpeculativeConfig,
+  speculationConfig,
+} from "@veridraft/spec-decoding";
 import { z } from "zod";
 import { modelPath } from "./model-folder.ts";
 
@@ -46,11 +52,25 @@ export const generateOptions = modelOptions.extend({
     .default([])
     .describe("Text ends before this string; may be given again."),
   ...speculationConfig.shape,
+  lantern: z
+    .string()
+    .min(1)
+    .transform(readLantern)
+    .optional()
+    .describe(
+      "JSON file with the settings of the verification lantern: neighbors, delta or lambda.",
+    ),
   prediction: z
     .string()
     .min(1)
     .optional()
     .describe("File of a text that the answer may repeat; drafts first where it does."),
+  learnPrompt: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Let recycling learn from the prompt first: a second reading of it, and not always more drafts that are kept.",
+    ),
   draftModel: z
     .string()
     .min(1)
@@ -77,6 +97,19 @@ export const generateOptions = modelOptions.extend({
   json: jsonOption,
 });
 export type GenerateFlags = z.output<typeof generateOptions>;
+
+/** Reads the file that `--lantern` names. */
+function readLantern(path: string, context: z.core.$RefinementCtx): LanternSettings {
+  try {
+    const read = lanternSettings.safeParse(JSON.parse(readFileSync(path, "utf8")));
+    if (read.success) return read.data;
+    const [issue] = read.error.issues;
+    context.addIssue([...issue.path, issue.message].join(": "));
+  } catch (error) {
+    context.addIssue((error as Error).message);
+  }
+  return z.NEVER;
+}
 
 function parseSpeculativeConfig(text: string, context: z.core.$RefinementCtx) {
   try {

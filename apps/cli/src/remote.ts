@@ -40,18 +40,19 @@ export function openRemote(address: string): Generator {
 
 function readFinished(finished: Finished): Pick<Generated, "finishReason" | "usage" | "stats"> {
   const { reason, usage, stats, tokensPerSecond } = finished;
-  const { rounds = 0, proposed = 0, accepted = 0, drafter = "" } = stats ?? {};
+  const { rounds = 0, proposed = 0, accepted = 0, drafter = "", lossless = true } = stats ?? {};
   const { promptTokens = 0, completionTokens = 0 } = usage ?? {};
   const meanAcceptanceLength = stats?.meanAcceptanceLength ?? 1;
   return {
     finishReason: reason === FinishReason.FINISH_REASON_STOP ? "stop" : "length",
     usage: { promptTokens, completionTokens },
-    stats: { rounds, proposed, accepted, meanAcceptanceLength, drafter, tokensPerSecond },
+    stats: { rounds, proposed, accepted, meanAcceptanceLength, drafter, lossless, tokensPerSecond },
   };
 }
 
 function writeRequest({ prompt, flags, seed }: GenerationRequest): GenerateRequest {
   const { maxTokens, stop, drafter, numSpeculativeTokens = 0 } = flags;
+  const { schedule, maxTreeNodes, confidenceThreshold, verification } = flags;
   const coupling =
     flags.coupling === "optimal" ? Coupling.COUPLING_OPTIMAL : Coupling.COUPLING_SEEDED;
   const top = alternatives(flags);
@@ -63,7 +64,14 @@ function writeRequest({ prompt, flags, seed }: GenerationRequest): GenerateReque
     sampling: { ...samplingOf(flags), seed: BigInt(seed), coupling },
     maxTokens,
     stop,
-    speculation: { drafter, numSpeculativeTokens },
+    speculation: {
+      drafter,
+      numSpeculativeTokens,
+      schedule,
+      maxTreeNodes,
+      confidenceThreshold,
+      verification,
+    },
     ...(top !== undefined && { logProbs: { top } }),
   };
 }

@@ -52,6 +52,12 @@ describe("veridraft generate", () => {
     });
   });
 
+  it("lets recycling learn from the prompt, which changes no token", { timeout: 60_000 }, () => {
+    const learned = tellStory("--drafter", "recycling", "--learn-prompt");
+    expect(learned.tokens).toEqual(tellStory("--drafter", "none").tokens);
+    expect(learned.stats).toMatchObject({ drafter: "token-recycling" });
+  });
+
   it("takes vLLM's speculative_config in place of its flags", { timeout: 60_000 }, () => {
     const config = { method: "ngram", num_speculative_tokens: 2, prompt_lookup_max: 2 };
     const { tokens, stats } = tellStory("--speculative-config", JSON.stringify(config));
@@ -71,6 +77,14 @@ describe("veridraft generate", () => {
     [
       ["--drafter", "oracle"],
       '--drafter: Invalid option: expected one of "none"|"auto"|"suffix"|"suffix-decoding"|"prompt-lookup"|"ngram-cache"|"recycling"|"combined"|"model", got "oracle"',
+    ],
+    [
+      ["--verification", "lantern", "--coupling", "optimal"],
+      "verification: lantern needs the neighbor table of a codebook; give lantern, with neighbors and one of delta and lambda",
+    ],
+    [
+      ["--lantern", "/none.json"],
+      "--lantern: ENOENT: no such file or directory, open '/none.json'",
     ],
     [["--drafter", "model"], "--drafter model needs --draft-model FILE"],
     [

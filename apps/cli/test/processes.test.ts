@@ -46,6 +46,15 @@ describe("veridraft serve, and generate --verifier", () => {
     expect(stats).toMatchObject({ drafter: "auto" });
   });
 
+  it.each([
+    ["block", true],
+    ["typical", false],
+  ])("takes the verification %s along; lossless: %s", { timeout: 60_000 }, (name, lossless) => {
+    const flags = ["--coupling", "optimal", "--verification", name, "--max-tokens", "4", "--json"];
+    const args = ["Tell me a story.", "--verifier", verifier.address, ...flags];
+    expect(JSON.parse(run("generate", ...args).out).stats).toMatchObject({ lossless });
+  });
+
   it("prints log-probabilities under a text", { timeout: 60_000 }, () => {
     const flags = ["--raw", "--max-tokens", "2", "--logprobs", "1", "--verifier", verifier.address];
     const { code, out } = run("generate", "The capital of France is", ...flags);

@@ -23,7 +23,13 @@ export const draftServerConfig = z
       .describe(
         "GGUF file, ONNX folder or graph of the target model; its tokenizer and context length are used.",
       ),
-    draftModel: z.string().min(1).optional().describe("The same of a smaller model that drafts."),
+    draftModel: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        "The same of a smaller model that drafts; of another tokenizer: the tokens that both have.",
+      ),
     weights: z
       .enum(weightFormats)
       .optional()

@@ -45,6 +45,7 @@ export interface Round {
   /** Null in the first round. */
   readonly feedback: DraftResult | null;
   readonly budget: number;
+  readonly confidenceThreshold: number;
 }
 
 /**
@@ -54,22 +55,7 @@ export interface Round {
  */
 export function readOpen(message: Open, vocabulary: Vocabulary): Opening {
   const { tokenizerSha256, vocabSize, contextLength } = vocabulary;
-  if (message.tokenizerSha256 !== tokenizerSha256) {
-    throw new RpcError(
-      "FAILED_PRECONDITION",
-      `the tokenizers differ: the caller's is ${message.tokenizerSha256.slice(0, 64)}, the draft server's is ${tokenizerSha256}`,
-      {
-        details: [
-          {
-            type: "ErrorInfo",
-            reason: "TOKENIZER_MISMATCH",
-            domain: "veridraft",
-            metadata: { caller: message.tokenizerSha256.slice(0, 64), server: tokenizerSha256 },
-          },
-        ],
-      },
-    );
-  }
+  checkTokenizer(message.tokenizerSha256, tokenizerSha256, "draft server");
   const ids = readIds(message.ids, "open.ids", vocabSize, contextLength);
   if (ids.length === 0) throw invalidField("open.ids", "must hold at least one id");
   return {
@@ -78,6 +64,26 @@ export function readOpen(message: Open, vocabulary: Vocabulary): Opening {
     ...readSampling(message.sampling),
     key: createRng(message.sampling?.seed ?? 0n),
   };
+}
+
+/** @param server What it is. @throws RpcError FAILED_PRECONDITION for another tokenizer than its own, with both digests. */
+export function checkTokenizer(caller: string, own: string, server: string): void {
+  if (caller === own) return;
+  const given = caller.slice(0, 64);
+  throw new RpcError(
+    "FAILED_PRECONDITION",
+    `the tokenizers differ: the caller's is ${given}, the ${server}'s is ${own}`,
+    {
+      details: [
+        {
+          type: "ErrorInfo",
+          reason: "TOKENIZER_MISMATCH",
+          domain: "veridraft",
+          metadata: { caller: given, server: own },
+        },
+      ],
+    },
+  );
 }
 
 const couplings = new Map<WireCoupling, Coupling>([
@@ -117,11 +123,18 @@ export function readPropose(
   if (message.budget < 1 || message.budget > maxBudget) {
     throw invalidField("propose.budget", `must be in [1, ${maxBudget}], got ${message.budget}`);
   }
-  const { feedback } = message;
+  const { feedback, confidenceThreshold = 0 } = message;
+  if (!(confidenceThreshold >= 0 && confidenceThreshold < 1)) {
+    throw invalidField(
+      "propose.confidence_threshold",
+      `must be in [0, 1), got ${confidenceThreshold}`,
+    );
+  }
   return {
     commit: readIds(message.commit, "propose.commit", vocabSize, contextLength - length),
     feedback: feedback ? readFeedback(feedback, vocabSize, successors) : null,
     budget: message.budget,
+    confidenceThreshold,
   };
 }
 
@@ -153,7 +166,13 @@ function readFeedback(message: Feedback, vocabSize: number, k: number): DraftRes
   return { tree, path, successors };
 }
 
-function readIds(bytes: Uint8Array, field: string, vocabSize: number, most: number): Int32Array {
+/** Ids of a message, at most `most`. @throws RpcError INVALID_ARGUMENT for more, and for one outside the vocabulary. */
+export function readIds(
+  bytes: Uint8Array,
+  field: string,
+  vocabSize: number,
+  most: number,
+): Int32Array {
   const ids = decodeInt32(bytes, field, most);
   for (let i = 0; i < ids.length; i++) checkRange(field, i, ids[i], 0, vocabSize);
   return ids;

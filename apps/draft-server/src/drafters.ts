@@ -15,9 +15,11 @@ import {
   type Drafter,
   type DrafterName,
   drafterNames,
+  learnText,
   type LookupConfig,
   NgramCounts,
   SuffixStore,
+  type Warn,
 } from "@veridraft/spec-decoding";
 
 /** What a drafter must know of its generation. */
@@ -35,6 +37,8 @@ export interface DrafterOptions {
   readonly storeTokens?: number;
   /** Null where `model` is not offered. */
   readonly draftModel: LanguageModel | null;
+  /** Told when one of several drafters fails. Default: a warning of the process. */
+  readonly warn?: Warn;
 }
 
 /** The confidence of suffix in a token after a match of two, which is worth more than a guess of a model. */
@@ -44,13 +48,15 @@ const matchOfTwo = 2 / 3;
 export class Drafters {
   /** The preferred one first. */
   readonly offered: readonly DrafterName[];
+  readonly #matrix: AdjacencyMatrix;
   readonly #make: Readonly<
     Record<DrafterName, (generation: DraftedGeneration) => Promise<Drafter>>
   >;
 
-  constructor({ preferred, vocabSize, storeTokens, draftModel }: DrafterOptions) {
+  constructor({ preferred, vocabSize, storeTokens, draftModel, warn }: DrafterOptions) {
     const store = new SuffixStore(storeTokens);
     const matrix = new AdjacencyMatrix(vocabSize);
+    this.#matrix = matrix;
     const counts = new NgramCounts();
     const calibrations = [new Calibration(), new Calibration()];
     const modelDrafter = async ({ sampling, coupling }: DraftedGeneration): Promise<Drafter> => {
@@ -69,7 +75,11 @@ export class Drafters {
       "ngram-cache": async (generation) => createNgramCache(counts, generation),
       recycling: async () => createTokenRecycling(matrix),
       combined: async () =>
-        createCombination([createSuffixDrafter(store), createTokenRecycling(matrix)], calibrations),
+        createCombination(
+          [createSuffixDrafter(store), createTokenRecycling(matrix)],
+          calibrations,
+          warn,
+        ),
       model: modelDrafter,
     };
     const others = drafterNames.filter((name) => name !== preferred);
@@ -79,6 +89,22 @@ export class Drafters {
   /** The name of the drafter for a wish, "" being none; undefined where it is not offered. */
   choose(wish: string): DrafterName | undefined {
     return wish === "" ? this.offered[0] : this.offered.find((name) => name === wish);
+  }
+
+  /**
+   * Fills what `recycling` and `combined` know from a text of the target's, at the price of reading it; others have nothing to learn.
+   *
+   * @throws as `learnText`.
+   */
+  async learn(
+    name: DrafterName,
+    target: LanguageModel,
+    ids: ArrayLike<number>,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    if (name === "recycling" || name === "combined") {
+      await learnText(this.#matrix, target, ids, signal);
+    }
   }
 
   /** A drafter of one generation. */

@@ -1,10 +1,11 @@
 export { draftServerConfig, type DraftServerConfig, draftServerPrefix } from "./config.ts";
-export { readSampling } from "./convert.ts";
+export { checkTokenizer, readIds, readSampling } from "./convert.ts";
 export { type DraftedGeneration, type DrafterOptions, Drafters } from "./drafters.ts";
 export { engineSettings } from "./engine-settings.ts";
+export { loadDraftModel, type LoadedDraftModel } from "./load-draft-model.ts";
 export { addOptions, type ConfigSources, loadConfig } from "./load-config.ts";
 export { configure, runProgram, serverCommand, type ServerProgram } from "./program.ts";
-export { type DraftServer, loadDraftModel, serveDraft } from "./serve.ts";
+export { type DraftServer, serveDraft } from "./serve.ts";
 export {
   networkSettings,
   type RunningService,

@@ -1,16 +1,10 @@
 /** Loads what the settings name and serves it. */
-import { InvalidArgumentError, ModelFileError } from "@veridraft/core-probs";
-import {
-  type LoadedModel,
-  loadModel,
-  type LoadOptions,
-  loadTokenizer,
-  readModelSource,
-} from "@veridraft/engine-onnx";
-import type { Tokenizer } from "@veridraft/tokenization";
+import { ModelFileError } from "@veridraft/core-probs";
+import { readModelSource } from "@veridraft/engine-onnx";
 import type { DrafterName } from "@veridraft/spec-decoding";
 import type { DraftServerConfig } from "./config.ts";
 import { Drafters } from "./drafters.ts";
+import { loadDraftModel } from "./load-draft-model.ts";
 import { draftService } from "./service.ts";
 import { type RunningService, type ServeOptions, startService } from "./start-service.ts";
 
@@ -23,11 +17,11 @@ export interface DraftServer extends RunningService {
 /**
  * Starts a draft server; resolves when it can draft.
  *
- * @throws InvalidArgumentError where the draft model has another tokenizer than the target.
+ * @throws InvalidArgumentError where the draft model's tokenizer has no token of the target's.
  */
 export async function serveDraft(
   config: DraftServerConfig,
-  { log }: ServeOptions = {},
+  { log, warn }: ServeOptions = {},
 ): Promise<DraftServer> {
   const { name, readTokenizer, contextLength } = await readModelSource(config.model);
   if (contextLength === null) {
@@ -46,6 +40,7 @@ export async function serveDraft(
     vocabSize,
     storeTokens,
     draftModel: draft?.model ?? null,
+    ...(warn && { warn }),
   });
   const info = {
     name,
@@ -59,19 +54,4 @@ export async function serveDraft(
   const service = draftService({ info, drafters, vocabSize, contextLength, tokenizerSha256 });
   const running = await startService(service, config, async () => draft?.model.dispose(), log);
   return { ...running, drafters: drafters.offered };
-}
-
-/** Loads a draft model. @throws InvalidArgumentError, before it is loaded, where it has another tokenizer than the target. */
-export async function loadDraftModel(
-  path: string,
-  target: Tokenizer,
-  options: LoadOptions,
-): Promise<LoadedModel> {
-  const { sha256 } = await loadTokenizer(path);
-  if (sha256 !== target.sha256) {
-    throw new InvalidArgumentError(
-      `the tokenizers differ: the draft model's is ${sha256}, the target's is ${target.sha256}`,
-    );
-  }
-  return loadModel(path, options);
 }

@@ -1,4 +1,5 @@
 /** The draft service: a session is one stream, and what it needs is rebuilt from the committed ids when it is opened again. */
+import { isProbsError } from "@veridraft/core-probs";
 import { invalidField, RpcError } from "@veridraft/rpc";
 import {
   DraftResponse,
@@ -8,7 +9,12 @@ import {
   type Propose,
 } from "@veridraft/rpc/draft";
 import { service, type Service } from "@veridraft/rpc/server";
-import { type Drafter, type DrafterName, emptyTree } from "@veridraft/spec-decoding";
+import {
+  type Drafter,
+  type DrafterName,
+  type DraftTree,
+  emptyTree,
+} from "@veridraft/spec-decoding";
 import { type Opening, readOpen, readPropose, type Vocabulary, writeProposal } from "./convert.ts";
 import type { Drafters } from "./drafters.ts";
 
@@ -88,8 +94,10 @@ class Session {
     // With no room left for a token there is nothing to say.
     const budget = Math.min(round.budget, this.#vocabulary.contextLength - this.#ids.length);
     const { key } = this.#opening;
+    const { confidenceThreshold } = round;
+    const context = { ids: this.#ids, budget, confidenceThreshold, key, signal };
     const tree =
-      budget > 0 ? await this.#drafter.propose({ ids: this.#ids, budget, key, signal }) : emptyTree;
+      budget > 0 ? await this.#drafter.propose(context).catch(emptyWithoutRoom) : emptyTree;
     if (tree.tokens.length > budget) {
       throw new RpcError("INTERNAL", `${this.#name} proposed more nodes than it was asked for`);
     }
@@ -100,4 +108,10 @@ class Session {
   dispose(): void {
     this.#drafter.dispose();
   }
+}
+
+/** A draft model whose own tokens for a text exceed its context says nothing more. */
+function emptyWithoutRoom(error: unknown): DraftTree {
+  if (isProbsError(error) && error.code === "CONTEXT_LENGTH") return emptyTree;
+  throw error;
 }

@@ -31,7 +31,7 @@ type NetworkConfig = z.output<z.ZodObject<ReturnType<typeof networkSettings>>>;
 export interface ServeOptions {
   /** Told about every call. */
   readonly log?: (call: CallLog) => void;
-  /** Told once for each outage of a peer. */
+  /** Told once for each outage of a peer, or of one of several drafters. */
   readonly warn?: (message: string) => void;
 }
 

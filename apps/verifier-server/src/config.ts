@@ -2,6 +2,7 @@
 import { engineSettings, networkSettings } from "@veridraft/draft-server";
 import { smolLM2 } from "@veridraft/model-smollm2";
 import { z } from "zod";
+import { pipelinings } from "./pipelined-generation.ts";
 
 /** Prefix of the environment variables. */
 export const verifierServerPrefix = "VERIDRAFT_VERIFIER_";
@@ -37,6 +38,10 @@ export const verifierServerConfig = z.strictObject({
     .min(0)
     .default(2 ** 27)
     .describe("Most bytes of those kept for prompts that begin alike."),
+  pipelining: z
+    .enum(pipelinings)
+    .default("none")
+    .describe("Draft while verifying: with the next drafts under way, or with two verifications."),
   roundTimeoutMs: z
     .int()
     .min(1)

@@ -5,5 +5,6 @@ export {
   type RemoteDrafter,
   type RemoteDrafterOptions,
 } from "./remote-drafter.ts";
+export { createRemoteLawModel } from "./remote-laws.ts";
 export { serveVerifier } from "./serve.ts";
 export { verifierServerProgram } from "./server-program.ts";

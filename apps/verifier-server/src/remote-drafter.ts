@@ -23,6 +23,7 @@ import {
   type Feedback,
   type Opened,
   type Proposal,
+  type Propose,
 } from "@veridraft/rpc/draft";
 import {
   checkTree,
@@ -150,7 +151,7 @@ class Remote implements RemoteDrafter {
     if (ids.length > 0) await this.#ready();
   }
 
-  async propose({ ids, budget }: DraftContext): Promise<DraftTree> {
+  async propose({ ids, budget, confidenceThreshold }: DraftContext): Promise<DraftTree> {
     this.#ids = ids;
     this.#asked = false;
     const most = Math.min(budget, maxBudget);
@@ -163,7 +164,12 @@ class Remote implements RemoteDrafter {
     const feedback = this.#feedback;
     this.#feedback = null;
     const answer = await this.#inTime(
-      stream.ask(round, most, ids, feedback && writeFeedback(feedback, this.successors)),
+      stream.ask(ids, {
+        round,
+        budget: most,
+        confidenceThreshold,
+        feedback: (feedback && writeFeedback(feedback, this.successors)) ?? undefined,
+      }),
     );
     if (stream !== this.#stream) return this.#miss();
     if (!answer) {
@@ -300,17 +306,12 @@ class Stream {
   }
 
   /** Resolves with the answer, or undefined where the stream ends before. */
-  ask(
-    round: number,
-    budget: number,
-    ids: ArrayLike<number>,
-    feedback: Feedback | null | undefined,
-  ): Promise<Proposal | undefined> {
+  ask(ids: ArrayLike<number>, question: Omit<Propose, "commit">): Promise<Proposal | undefined> {
     const commit = encodeUint32(Array.prototype.slice.call(ids, this.#known));
     this.#known = ids.length;
-    const value = { commit, budget, round, feedback: feedback ?? undefined };
+    const value = { ...question, commit };
     return new Promise((resolve) => {
-      this.#due = { round, resolve };
+      this.#due = { round: question.round, resolve };
       // A stream that ended says so to #run.
       this.#call.send({ request: { $case: "propose", value } }).catch(() => {});
     });

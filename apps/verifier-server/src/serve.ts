@@ -10,8 +10,8 @@ export async function serveVerifier(
   config: VerifierServerConfig,
   { log, warn = () => {} }: ServeOptions = {},
 ): Promise<RunningService> {
-  const { model, draftServer, roundTimeoutMs, weights, device, cacheType, ...rest } = config;
-  const { threads, streams, maxCacheBytes, prefixCacheBytes } = rest;
+  const { model, draftServer, pipelining, roundTimeoutMs, weights, device, ...rest } = config;
+  const { cacheType, threads, streams, maxCacheBytes, prefixCacheBytes } = rest;
   const cache = { cacheType, maxCacheBytes, prefixCacheBytes };
   const target = await loadModel(model, { weights, device, threads, streams, ...cache });
   const draftClient = draftServer === undefined ? null : createDraftClient(draftServer);
@@ -24,7 +24,8 @@ export async function serveVerifier(
     exact: target.exact,
     engine: "engine-onnx",
   };
-  const service = verifierService({ target, info, draftClient, roundTimeoutMs, warn });
+  const drafting = { draftClient, pipelining, roundTimeoutMs, warn };
+  const service = verifierService({ target, info, ...drafting });
   const dispose = async (): Promise<void> => {
     draftClient?.close();
     await target.model.dispose();

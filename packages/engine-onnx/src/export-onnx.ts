@@ -56,7 +56,7 @@ export async function exportOnnx(
   const { inputs, outputs, weights } = traceDecoder(config, params);
   const dataFile = "model.onnx_data";
   const tensors = await writeTensors(join(onnx, dataFile), params);
-  const { model } = buildGraph({ ...inputs, ...weights }, outputs, { dataFile, tensors });
+  const { model } = buildGraph({ ...inputs, ...weights }, outputs, tensors, dataFile);
   await writeFile(join(onnx, "model.onnx"), model);
   await writeJson(join(folder, "config.json"), {
     vocab_size: config.vocabSize,
@@ -126,9 +126,7 @@ function traceDecoder(
       logits: logitsOf(weights, asked),
       new_kv: reshape(concat(fresh, 0), [config.layers, 2, kvHeads, "S", headDim]),
     },
-    weights: Object.fromEntries(
-      treeLeaves<Tensor>(weights).map(({ path, leaf }) => [path, leaf]),
-    ),
+    weights: Object.fromEntries(treeLeaves<Tensor>(weights).map(({ path, leaf }) => [path, leaf])),
   };
 }
 
@@ -144,8 +142,8 @@ const alignment = 4096;
 async function writeTensors(
   path: string,
   params: Transformer<HostTensor>,
-): Promise<Map<string, ExternalTensor>> {
-  const tensors = new Map<string, ExternalTensor>();
+): Promise<Record<string, ExternalTensor>> {
+  const tensors: Record<string, ExternalTensor> = {};
   const file = await open(path, "w");
   try {
     let offset = 0;
@@ -154,7 +152,7 @@ async function writeTensors(
       const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
       // oxlint-disable-next-line no-await-in-loop -- one file is written front to back
       await file.writev([bytes], offset);
-      tensors.set(name, { type: "float32", dims, offset, bytes: bytes.length });
+      tensors[name] = { type: "float32", dims, offset, bytes: bytes.length };
       offset = Math.ceil((offset + bytes.length) / alignment) * alignment;
     }
   } finally {

@@ -27,6 +27,7 @@ const verifierDefaults: Verifier = {
     yield text("a");
   },
   score: async () => verifier.ScoreResponse.create(),
+  async *predict() {},
   tokenize: async ({ text: given }) =>
     verifier.TokenizeResponse.create({ ids: [...Buffer.from(given)] }),
   detokenize: async () => verifier.DetokenizeResponse.create(),

@@ -1,7 +1,7 @@
 /** The teacher proposes, the student decides: a text near the teacher's that holds little the student finds impossible. */
 import { createRng } from "@veridraft/core-probs";
 import { tableModel } from "@veridraft/core-probs/testing";
-import { rsdTrace, surpriseOf } from "@veridraft/spec-decoding";
+import { createLawModel, rsdTrace, surpriseOf } from "@veridraft/spec-decoding";
 
 const size = 30;
 const rows = (seed: number): number[][] => {
@@ -15,7 +15,10 @@ const student = tableModel(rows(2));
 const common = { key: createRng(1), sampling: { temperature: 1 }, maxTokens: 1000, topK: size };
 
 for (const [name, threshold] of Object.entries({ teacher: 0, RSD: 0.01 })) {
-  const trace = await rsdTrace(teacher, student, [0], { ...common, threshold });
+  const trace = await rsdTrace(createLawModel(teacher), createLawModel(student), [0], {
+    ...common,
+    threshold,
+  });
   const { share, meanSurprisal } = await surpriseOf(student, [0], trace.ids);
   console.log(
     `${name}: ${(100 * share).toFixed(1)} % of tokens below 1 %, surprise ${meanSurprisal.toFixed(2)}, ` +

@@ -15,6 +15,7 @@
 import { InvalidArgumentError, UnsupportedError } from "@veridraft/core-probs";
 import { Calibration } from "./calibration.ts";
 import type { Drafter, DraftResult } from "./drafter.ts";
+import { Members, type Warn } from "./members.ts";
 import { childrenOf, type DraftTree, emptyTree, isSampled, selectNodes } from "./tree.ts";
 
 /**
@@ -73,18 +74,22 @@ export function mergeTrees(trees: readonly DraftTree[], budget = Infinity): Draf
  * @param drafters At least one; none that draws its tokens (coupling "optimal" at a temperature above 0): the round then fails with UnsupportedError.
  * They are disposed with this one.
  * @param calibrations One for each drafter; a server shares them among generations. Default: new ones.
+ * @param warn Told when a drafter fails, once until it answers again: the round goes on with the others. A round in which all fail fails. Default: a warning
+ * of the process.
  * @throws InvalidArgumentError for no drafters.
  */
 export function createCombination(
   drafters: readonly Drafter[],
   calibrations: readonly Calibration[] = drafters.map(() => new Calibration()),
+  warn: Warn = emitWarning,
 ): Drafter {
   const common = shared(drafters);
+  const members = new Members(warn);
   let proposals: readonly DraftTree[] = [];
   return {
     ...common,
     async propose(context) {
-      proposals = await Promise.all(drafters.map((drafter) => drafter.propose(context)));
+      proposals = await members.askAll(drafters, context);
       const calibrated = proposals.map((tree, i) => ({
         ...tree,
         confidences: tree.confidences.map((confidence) =>
@@ -112,29 +117,37 @@ const matchOfFive = 5 / 6;
  * are never given up for what they are. Where none does, the last proposal that is not empty.
  *
  * @param drafters At least one, disposed with this one; cheap ones first, as those after the one that drafts are not asked.
+ * @param warn As {@link createCombination} has it.
  * @throws InvalidArgumentError for no drafters, or a threshold outside [0, 1].
  */
-export function createFirstOf(drafters: readonly Drafter[], threshold = matchOfFive): Drafter {
+export function createFirstOf(
+  drafters: readonly Drafter[],
+  threshold = matchOfFive,
+  warn: Warn = emitWarning,
+): Drafter {
   if (!(threshold >= 0 && threshold <= 1)) {
     throw new InvalidArgumentError(
       `createFirstOf: threshold must be in [0, 1], got ${String(threshold)}`,
     );
   }
   const common = shared(drafters);
+  const members = new Members(warn);
   let chosen: { readonly drafter: Drafter; readonly tree: DraftTree } | null = null;
   return {
     ...common,
     async propose(context) {
       chosen = null;
+      const failures: unknown[] = [];
       for (const drafter of drafters) {
         // oxlint-disable-next-line no-await-in-loop -- the next one is asked only where this one has little to say
-        const tree = await drafter.propose(context);
+        const tree = await members.ask(drafter, context, failures);
         if (tree.tokens.length === 0) continue;
         chosen = { drafter, tree };
         const first = childrenOf(tree, -1).map((child) => tree.confidences[child]);
         // Confidences are float32.
         if (isSampled(tree) || Math.max(...first) >= Math.fround(threshold)) break;
       }
+      if (failures.length === drafters.length) throw failures[0];
       return chosen?.tree ?? emptyTree;
     },
     observe(result) {
@@ -145,6 +158,10 @@ export function createFirstOf(drafters: readonly Drafter[], threshold = matchOfF
       chosen = null;
     },
   };
+}
+
+function emitWarning(message: string): void {
+  process.emitWarning(message);
 }
 
 /** What a drafter of several is, whatever it proposes. */

@@ -4,12 +4,14 @@
  * A round that verifies n nodes emits 1 + (accepted nodes) tokens and takes draft + T(1 + n) ms; the schedule maximizes their ratio.
  * Chosen nodes (no laws): drafted freely, then the best prefix-closed part is verified, best path product first.
  * Drawn nodes (laws): a node must not be dropped once it is drawn (that would bend the law of the text), so their number is fixed before, for an
- * average acceptance a: (1 - a^(g+1)) / (1 - a) expected tokens, Leviathan et al., 2022, arXiv:2211.17192.
+ * average acceptance a: (1 - a^(g+1)) / (1 - a) expected tokens of a chain, Leviathan et al., 2022, arXiv:2211.17192; of a tree, 1 + the g largest products
+ * of f_j, the chance that the j-th child is the accepted one, down from the root, Chen et al., 2024, arXiv:2402.12374.
  */
 import type { Calibration } from "./calibration.ts";
 import { type Costs, costOf } from "./costs.ts";
 import type { Schedule } from "./schedule.ts";
-import { type DraftTree, isSampled, selectNodes } from "./tree.ts";
+import { bestFirstTree, RankAcceptance } from "./sequoia.ts";
+import { type DraftTree, isChain, isSampled, selectNodes } from "./tree.ts";
 
 /** A drafter that costs less than this share of a forward for a node may always fill the tree. */
 const cheapShare = 0.01;
@@ -17,6 +19,8 @@ const cheapShare = 0.01;
 const probeEvery = 16;
 /** A drafter that has lately cost more time than it won is asked every second round, then every fourth, at last every so many rounds. */
 const longestPause = 8;
+/** Children of a node whose chances are told apart. */
+const widest = 8;
 
 /**
  * The chain length g in [0, max] that maximizes expected tokens per ms, (1 - a^(g+1)) / (1 - a) / (T(1 + g) + draft(g)).
@@ -31,19 +35,39 @@ export function chooseLength(
   max: number,
   fixedMs = 0,
 ): number {
+  return chooseTreeSize([acceptance], draftMs, costs, max, fixedMs);
+}
+
+/**
+ * As {@link chooseLength} for a drawn tree that is grown where it is worth most: the number of nodes in [0, max].
+ *
+ * @param rates f_j by rank of a child, from the first. Where one exceeds the one before it, it counts as that.
+ * @example chooseTreeSize([0.6, 0.2, 0.1], 0, [0, 10, 10, 11, 12], 16) // 4: 2.376 tokens for 13 ms
+ */
+export function chooseTreeSize(
+  rates: ArrayLike<number>,
+  draftMs: number,
+  costs: Costs,
+  max: number,
+  fixedMs = 0,
+): number {
+  let least = Infinity;
+  const falling = Array.from(rates, (rate) => (least = Math.min(least, rate)));
+  const { parents, ranks } = bestFirstTree(falling, max);
+  const products: number[] = [];
   let best = 0;
   let bestRate = 1 / costOf(costs, 1);
   let tokens = 1;
-  let reach = 1;
-  for (let length = 1; length <= max; length++) {
-    reach *= acceptance;
-    tokens += reach;
-    const rate = tokens / (costOf(costs, 1 + length) + length * draftMs + fixedMs);
+  parents.forEach((parent, i) => {
+    products.push(falling[ranks[i]] * (parent < 0 ? 1 : products[parent]));
+    tokens += products[i];
+    const size = i + 1;
+    const rate = tokens / (costOf(costs, 1 + size) + size * draftMs + fixedMs);
     if (rate > bestRate) {
-      best = length;
+      best = size;
       bestRate = rate;
     }
-  }
+  });
   return best;
 }
 
@@ -86,6 +110,10 @@ export function goodputSchedule(costs: Costs, calibration: Calibration, max: num
   const draftCost = new LineFit();
   // Before the first draft nothing is known of a drafter; what is drawn must be decided before it is drawn.
   let kind: "unknown" | "chosen" | "drawn" = "unknown";
+  let branching = false;
+  const first = calibration.acceptance;
+  const guess = Float64Array.from({ length: widest }, (_, rank) => first * (1 - first) ** rank);
+  const ranks = new RankAcceptance(widest, guess);
   let idle = 0;
   let pause = 1;
   // Ms that asking the drafter won a round, recently. A new drafter has credit, as a text must begin before it can repeat; one that did not pay for the
@@ -97,8 +125,8 @@ export function goodputSchedule(costs: Costs, calibration: Calibration, max: num
       const perNode = draftCost.slope;
       if (kind !== "drawn" && won < 0 && ++idle % pause !== 0) return 0;
       if (kind === "chosen" && perNode < cheapShare * costOf(costs, 2)) return max;
-      const { acceptance } = calibration;
-      const length = chooseLength(acceptance, perNode, costs, max, draftCost.intercept);
+      const rates = branching ? ranks.rates : [calibration.acceptance];
+      const length = chooseTreeSize(rates, perNode, costs, max, draftCost.intercept);
       if (length > 0 || ++idle % probeEvery === 0) return Math.max(1, length);
       return 0;
     },
@@ -118,6 +146,8 @@ export function goodputSchedule(costs: Costs, calibration: Calibration, max: num
       pause = won < 0 ? Math.min(2 * pause, longestPause) : 1;
       if (drafted === 0) return;
       kind = isSampled(tree) ? "drawn" : "chosen";
+      branching = kind === "drawn" && !isChain(tree);
+      if (branching) ranks.observe(tree, path);
       draftCost.add(drafted, draftMs);
       calibration.observe(tree, path);
     },

@@ -1,13 +1,18 @@
+/**
+ * Heuristic schedule: drafts more after a round that was accepted whole, less after any other.
+ *
+ * Hugging Face Transformers, assisted generation (`num_assistant_tokens_schedule="heuristic"`).
+ *
+ * All accepted: n + 2; else n - 1, at least 1.
+ *
+ * Departures: a tree counts as accepted whole where its accepted path ends at a leaf; n has a largest value, and each generation starts anew (Transformers'
+ * "heuristic_transient").
+ */
 import type { Calibration } from "./calibration.ts";
 import type { Schedule } from "./schedule.ts";
 import { childrenOf } from "./tree.ts";
 
-/**
- * Two nodes more after a round that accepted down to a leaf, one less after any other, from 1 to `max`: the schedule "heuristic" of assisted generation
- * in Hugging Face Transformers.
- *
- * @param first Nodes of the first round. @example 5, all accepted: 7, then not: 6
- */
+/** From `first` nodes in the first round, 1 to `max`. @example 5, all accepted: 7, then not: 6 */
 export function heuristicSchedule(first: number, max: number, calibration: Calibration): Schedule {
   let tokens = Math.min(first, max);
   return {

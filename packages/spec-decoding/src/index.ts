@@ -44,8 +44,9 @@ export {
 } from "./dyspec.ts";
 export type { GenerateOptions, LogitsProcessor, TokenLogProb } from "./generate-options.ts";
 export { generate, type Step, type Summary } from "./generate.ts";
-export { chooseLength, chooseNodes } from "./goodput-schedule.ts";
+export { chooseLength, chooseNodes, chooseTreeSize } from "./goodput-schedule.ts";
 export { createDraftEnd, createTargetEnd, type DraftEnd, type TargetEnd } from "./pipeline-ends.ts";
+export { pipelineSteps } from "./pipeline-steps.ts";
 export {
   type PipelineTimes,
   simulateDsi,
@@ -71,9 +72,20 @@ export {
   createLantern,
   type LanternConfig,
   lanternConfig,
+  type LanternSettings,
+  lanternSettings,
 } from "./lantern.ts";
+export {
+  createLawModel,
+  type LawHead,
+  type LawModel,
+  type LawOptions,
+  type LawSequence,
+  type NextLaws,
+} from "./law-model.ts";
+export type { Warn } from "./members.ts";
 export { alignReference, type Alignment, createReferenceText } from "./reference-text.ts";
-export { buildNeighbors, type NeighborTable } from "./neighbor-table.ts";
+export { buildNeighbors, type NeighborTable, neighborTable } from "./neighbor-table.ts";
 export {
   type RsdConfig,
   rsdConfig,
@@ -86,7 +98,14 @@ export {
   type RsdTrace,
   rsdTrace,
 } from "./rsd.ts";
-export { selectTrace, surprise, surpriseOf } from "./rsd-selection.ts";
+export {
+  boxedAnswer,
+  judgeTrace,
+  selectTrace,
+  surprise,
+  surpriseOf,
+  type TraceFault,
+} from "./rsd-selection.ts";
 export { sampleAndMatch } from "./sample-and-match.ts";
 export type { RoundOutcome, Schedule } from "./schedule.ts";
 export {
@@ -124,6 +143,7 @@ export {
   encodePrompt,
   generateText,
   type GenerateTextOptions,
+  streamText,
   type TextModel,
   type TextStep,
   type TextSummary,
@@ -165,7 +185,7 @@ export {
   typicalThreshold,
 } from "./typical-acceptance.ts";
 export type { Coupling, TargetLaw, Verdict, Verifier } from "./verifier.ts";
-export { type VerifierName, verifiers } from "./verifiers.ts";
+export { createVerifier, type VerifierName, verifiers } from "./verifiers.ts";
 export {
   type DrawnSiblings,
   sampleWithoutReplacement,

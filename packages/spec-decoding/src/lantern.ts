@@ -20,7 +20,7 @@ import {
 } from "@veridraft/core-probs";
 import { z } from "zod";
 import { parseConfig } from "./config.ts";
-import type { NeighborTable } from "./neighbor-table.ts";
+import { type NeighborTable, neighborTable } from "./neighbor-table.ts";
 import {
   acceptanceRatio,
   lawOfNode,
@@ -54,6 +54,13 @@ export const lanternConfig = z
     "give one of delta and lambda",
   );
 export type LanternConfig = z.output<typeof lanternConfig>;
+
+/** LANTERN where it is chosen by name: its options and its table. */
+export const lanternSettings = z.strictObject({
+  ...lanternConfig.shape,
+  neighbors: neighborTable,
+});
+export type LanternSettings = z.output<typeof lanternSettings>;
 
 /** Probabilities are float32: a sum that should equal the bound may exceed it by this share. */
 const rounding = 1e-6;

@@ -1,4 +1,5 @@
 import { InvalidArgumentError, ShapeError } from "@veridraft/core-probs";
+import { z } from "zod";
 
 /** The nearest other codes of every code, nearest first. */
 export interface NeighborTable {
@@ -7,6 +8,18 @@ export interface NeighborTable {
   /** [size, k] */
   readonly ids: Int32Array;
 }
+
+/** A {@link NeighborTable} as JSON has it. */
+export const neighborTable = z
+  .strictObject({
+    size: z.int().min(1).describe("Codes of the codebook."),
+    k: z.int().min(0).describe("Neighbors of a code."),
+    ids: z.array(z.int().min(0)).describe("[size, k] codes, nearest first."),
+  })
+  .refine(({ size, k, ids }) => ids.length === size * k && ids.every((id) => id < size), {
+    message: "ids must be size x k codes below size",
+  })
+  .transform(({ size, k, ids }): NeighborTable => ({ size, k, ids: Int32Array.from(ids) }));
 
 /**
  * The k nearest other codes by Euclidean distance; ties: lowest id. O(size^2 dim).

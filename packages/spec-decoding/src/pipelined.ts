@@ -55,6 +55,8 @@ export interface PipelineRound {
   /** Draft tokens that were tested, up to the first rejection and it; and how many were accepted. */
   readonly tested: number;
   readonly accepted: number;
+  /** The stop id that ended the text here; null where it goes on, or ends otherwise. */
+  readonly stopId: number | null;
   /** Since the round before. */
   readonly ms: number;
 }
@@ -109,7 +111,7 @@ class PipelineText {
     const now = performance.now();
     const ms = now - this.#since;
     this.#since = now;
-    return { ids, tested, accepted, ms };
+    return { ids, tested, accepted, stopId: stop < 0 ? null : tokens[stop], ms };
   }
 }
 

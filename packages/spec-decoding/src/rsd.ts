@@ -9,25 +9,24 @@
  * With A the set of kept tokens and a = q(A): P(x) = q(x) 1_A(x) (1 - (1 - a)^R) / a + (1 - a)^R p(x) / p(K).
  * This is no verifier: the text has the law of neither model. Tokens that fell back may be below p_th.
  *
+ * Either model is asked for its laws only, so that it may be a server.
+ *
  * Departures: `threshold` may be tested on the student's raw law, which newer engines report, where the authors' reports the processed one; training
  * on the traces is not here.
  */
 import {
   type Distribution,
   InvalidArgumentError,
-  type LanguageModel,
   probabilityOf,
-  processLogits,
   resolveSampling,
   type Rng,
   type RngKey,
   sample,
   type Sampling,
-  truncateLaw,
 } from "@veridraft/core-probs";
 import { z } from "zod";
 import { parseConfig } from "./config.ts";
-import { FollowingCache } from "./following-cache.ts";
+import { headOf, type LawHead, type LawModel, type LawSequence } from "./law-model.ts";
 
 /** Options of RSD; the defaults are the paper's. */
 export const rsdConfig = z.strictObject({
@@ -66,7 +65,7 @@ export interface RsdLaws {
 }
 
 /**
- * Cuts the laws of a position.
+ * Cuts the laws of a position, which may be heads of at least `topK` tokens.
  *
  * @param raw The student's own law; read where `acceptOn` is "raw". @param foreign Ids that mean another token to the teacher.
  */
@@ -78,19 +77,22 @@ export function rsdLaws(
   foreign: ReadonlySet<number> = new Set(),
 ): RsdLaws {
   const { topK, acceptOn } = parseConfig("rsdLaws", rsdConfig, config);
-  const cut = truncateLaw(teacher, topK);
-  const probs = cut.probs.map((mass, j) =>
-    foreign.has(cut.ids === null ? j : cut.ids[j]) ? 0 : mass,
-  );
-  const sum = probs.reduce((a, b) => a + b, 0);
-  const fallback = truncateLaw(student, topK);
-  const tested = acceptOn === "raw" ? raw : student;
-  const known = acceptOn === "raw" ? truncateLaw(raw, topK) : fallback;
+  const tested = headOf(acceptOn === "raw" ? raw : student, topK);
   return {
-    proposal: sum > 0 ? { ids: cut.ids, probs: probs.map((mass) => mass / sum) } : null,
-    fallback,
-    student: (id) => (probabilityOf(known, id) > 0 ? probabilityOf(tested, id) : 0),
+    proposal: normalized(headOf(teacher, topK), foreign),
+    fallback: normalized(headOf(student, topK)) ?? student,
+    student: (id) => probabilityOf(tested, id),
   };
+}
+
+/** The head without `left` as a law; null where nothing remains. */
+function normalized(
+  { ids, probs }: LawHead,
+  left: ReadonlySet<number> = new Set(),
+): Distribution | null {
+  const kept = probs.map((mass, j) => (left.has(ids[j]) ? 0 : mass));
+  const sum = kept.reduce((a, b) => a + b, 0);
+  return sum > 0 ? { ids, probs: kept.map((mass) => mass / sum) } : null;
 }
 
 /** Chooses the token of one position. */
@@ -160,11 +162,13 @@ export interface RsdOptions extends RsdConfig {
 /**
  * Generates one trace, with both models at work at the same time. The prompt is the student's.
  *
- * @throws InvalidArgumentError for an empty prompt or options out of range; ContextLengthError where a context is too short.
+ * @param teacher In this process (`createLawModel`) or behind a wire. @param student Likewise.
+ * @throws InvalidArgumentError for an empty prompt or options out of range; ContextLengthError where a context is too short; whatever keeps a model from
+ * answering; the signal's reason where it aborts.
  */
 export async function rsdTrace(
-  teacher: LanguageModel,
-  student: LanguageModel,
+  teacher: LawModel,
+  student: LawModel,
   prompt: ArrayLike<number>,
   options: RsdOptions,
 ): Promise<RsdTrace> {
@@ -173,29 +177,26 @@ export async function rsdTrace(
   const config = parseConfig("rsdTrace", rsdConfig, { threshold, trials, topK, acceptOn });
   if (prompt.length === 0) throw new InvalidArgumentError("rsdTrace: the prompt has no ids");
   const sampling = resolveSampling(options.sampling ?? { temperature: 0.7, topP: 0.95 });
-  const plain = resolveSampling({ temperature: 1 });
   const foreign: ReadonlySet<number> = new Set(teacherIds.keys());
   const text = Array.from(prompt);
   const read = (id: number): readonly number[] => teacherIds.get(id) ?? [id];
   const taught = text.flatMap(read);
   const tokens: RsdToken[] = [];
-  const caches: FollowingCache[] = [];
+  const opened: LawSequence[] = [];
   let stopped = false;
   try {
-    for (const model of [teacher, student]) caches.push(new FollowingCache(await model.open()));
-    const [ofTeacher, ofStudent] = caches;
+    for (const model of [teacher, student]) {
+      // oxlint-disable-next-line no-await-in-loop -- what was opened must be known where the next one fails
+      opened.push(await model.openLaws({ sampling, top: config.topK }));
+    }
+    const [ofTeacher, ofStudent] = opened;
     while (!stopped && tokens.length < maxTokens) {
+      signal?.throwIfAborted();
       const [q, p] = await Promise.all([
-        ofTeacher.logitsAfter(taught, signal),
-        ofStudent.logitsAfter(text, signal),
+        ofTeacher.after(taught, signal),
+        ofStudent.after(text, signal),
       ]);
-      const laws = rsdLaws(
-        processLogits(q, sampling, taught),
-        processLogits(p, sampling, text),
-        processLogits(p, plain, text),
-        config,
-        foreign,
-      );
+      const laws = rsdLaws(q.processed, p.processed, p.raw, config, foreign);
       const token = rsdStep(laws, config, key.at(text.length, "sample"));
       tokens.push(token);
       text.push(token.id);
@@ -203,7 +204,7 @@ export async function rsdTrace(
       stopped = stopIds.includes(token.id);
     }
   } finally {
-    for (const cache of caches) cache.dispose();
+    for (const sequence of opened) sequence.dispose();
   }
   const fell = tokens.filter(({ fallback }) => fallback).length;
   return {

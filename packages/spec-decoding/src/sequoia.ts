@@ -17,20 +17,26 @@ import { type Costs, costOf } from "./costs.ts";
 import type { TreeTemplate } from "./token-recycling.ts";
 import { childrenOf, type DraftTree, pathTo, treeDepths } from "./tree.ts";
 
+/** Observations that a prior counts for. */
+const priorWeight = 4;
+
 /** Counts how often the child of each rank is the accepted one, given that its parent was reached. */
 export class RankAcceptance {
   readonly #reached: Float64Array;
   readonly #accepted: Float64Array;
 
-  /** @param width Most children of a node, at least 1. */
-  constructor(width: number) {
+  /** @param width Most children of a node, at least 1. @param prior [width] rates that count as four observations each; default none. */
+  constructor(width: number, prior: ArrayLike<number> | null = null) {
     if (!Number.isInteger(width) || width < 1) {
       throw new InvalidArgumentError(
         `RankAcceptance: width must be an integer of at least 1, got ${width}`,
       );
     }
-    this.#reached = new Float64Array(width);
-    this.#accepted = new Float64Array(width);
+    this.#reached = new Float64Array(width).fill(prior ? priorWeight : 0);
+    this.#accepted = Float64Array.from(
+      { length: width },
+      (_, j) => priorWeight * (prior?.[j] ?? 0),
+    );
   }
 
   /** Counts the children of the root and of every accepted node. */

@@ -6,9 +6,10 @@ import { InvalidArgumentError } from "@veridraft/core-probs";
 import { z } from "zod";
 import { parseConfig } from "./config.ts";
 import { scheduleConfig } from "./create-schedule.ts";
+import { lanternSettings } from "./lantern.ts";
 import { promptLookupConfig } from "./prompt-lookup.ts";
 import { suffixDecodingConfig } from "./suffix-decoding.ts";
-import { verifiers, type VerifierName } from "./verifiers.ts";
+import { lanternNeedsTable, verifiers, type VerifierName } from "./verifiers.ts";
 
 /** How tokens can be drafted; `model` needs a draft model. `auto`: `suffix`, then the draft model, where there is one and the match is short. */
 export const drafterNames = [
@@ -29,34 +30,42 @@ export const maxSpeculativeTokens = 64;
 
 const verifierNames = Object.keys(verifiers) as [VerifierName, ...VerifierName[]];
 
-/** The settings that are a number or a name. */
-export const speculationConfig = z.strictObject({
-  drafter: z
-    .enum(["none", ...drafterNames])
-    .default("auto")
-    .describe(
-      "What proposes tokens; auto: suffix, and with a draft model that one where fewer than 2 tokens match.",
-    ),
-  numSpeculativeTokens: z
-    .int()
-    .min(1)
-    .max(maxSpeculativeTokens)
-    .optional()
-    .describe("Draft tokens a round; chosen from measured costs where absent."),
-  schedule: scheduleConfig.shape.schedule,
-  maxTreeNodes: scheduleConfig.shape.maxTreeNodes,
-  confidenceThreshold: scheduleConfig.shape.confidenceThreshold,
-  coupling: z
-    .enum(["seeded", "optimal"])
-    .default("seeded")
-    .describe("How drafts and target draws are tied together."),
-  verification: z
-    .enum(verifierNames)
-    .optional()
-    .describe(
-      "The verifier; absent: the lossless one that keeps most. typical and threshold change the law.",
-    ),
-});
+/** The settings of speculation. */
+export const speculationConfig = z
+  .strictObject({
+    drafter: z
+      .enum(["none", ...drafterNames])
+      .default("auto")
+      .describe(
+        "What proposes tokens; auto: suffix, and with a draft model that one where fewer than 2 tokens match.",
+      ),
+    numSpeculativeTokens: z
+      .int()
+      .min(1)
+      .max(maxSpeculativeTokens)
+      .optional()
+      .describe("Draft tokens a round; chosen from measured costs where absent."),
+    schedule: scheduleConfig.shape.schedule,
+    maxTreeNodes: scheduleConfig.shape.maxTreeNodes,
+    confidenceThreshold: scheduleConfig.shape.confidenceThreshold,
+    coupling: z
+      .enum(["seeded", "optimal"])
+      .default("seeded")
+      .describe("How drafts and target draws are tied together."),
+    verification: z
+      .enum([...verifierNames, "lantern"])
+      .optional()
+      .describe(
+        "The verifier; absent: the lossless one that keeps most. typical, threshold and lantern change the law.",
+      ),
+    lantern: lanternSettings
+      .optional()
+      .describe("Of the verification lantern, for image tokens: neighbors, delta or lambda."),
+  })
+  .refine(({ verification, lantern }) => verification !== "lantern" || lantern !== undefined, {
+    path: ["verification"],
+    message: lanternNeedsTable,
+  });
 export type SpeculationConfig = z.output<typeof speculationConfig>;
 
 /** Settings of look-ups, which not all drafters have. */

@@ -8,7 +8,7 @@ import {
   type Tokenizer,
 } from "@veridraft/tokenization";
 import type { GenerateOptions, TokenLogProb } from "./generate-options.ts";
-import { generate, type Summary } from "./generate.ts";
+import { generate, type Step, type Summary } from "./generate.ts";
 
 /** A model that speaks text. */
 export interface TextModel {
@@ -76,37 +76,54 @@ export async function* generateText(
 ): AsyncGenerator<TextStep, TextSummary, void> {
   const { model, tokenizer } = textModel;
   const { stop = [], ...rest } = options;
-  const promptIds = encodePrompt(textModel, prompt);
+  const ids = encodePrompt(textModel, prompt);
+  const steps = generate(model, ids, { ...rest, stopIds: [...tokenizer.endIds] });
+  return yield* streamText(steps, tokenizer, ids.length, stop);
+}
+
+/**
+ * The text of steps, as {@link generateText} gives it; ends them where a stop string comes.
+ *
+ * @param steps Those of `generate` or of `pipelineSteps`. @param promptTokens Reported only. @param stop Text ends before the first of these strings.
+ */
+export async function* streamText(
+  steps: AsyncGenerator<Step, Summary, void>,
+  tokenizer: Tokenizer,
+  promptTokens: number,
+  stop: readonly string[] = [],
+): AsyncGenerator<TextStep, TextSummary, void> {
   const stream = createDecodeStream(tokenizer, { stop, skipSpecial: true });
-  const steps = generate(model, promptIds, { ...rest, stopIds: [...tokenizer.endIds] });
   const ids: number[] = [];
   let text = "";
   let firstAt = 0;
   const end = (summary: Summary): TextSummary => {
     const seconds = (performance.now() - firstAt) / 1000;
     const tokensPerSecond = ids.length > 1 ? (ids.length - 1) / seconds : 0;
-    return { ...summary, text, promptTokens: promptIds.length, tokensPerSecond };
+    return { ...summary, text, promptTokens, tokensPerSecond };
   };
-  for (;;) {
-    const { done, value } = await steps.next();
-    if (done) {
-      const tail = stream.end();
-      text += tail;
-      if (tail !== "") yield { text: tail, ids: [] };
-      return end(value);
+  try {
+    for (;;) {
+      const { done, value } = await steps.next();
+      if (done) {
+        const tail = stream.end();
+        text += tail;
+        if (tail !== "") yield { text: tail, ids: [] };
+        return end(value);
+      }
+      if (ids.length === 0) firstAt = performance.now();
+      let piece = "";
+      let used = 0;
+      while (used < value.ids.length && !stream.stopped) piece += stream.push(value.ids[used++]);
+      text += piece;
+      ids.push(...value.ids.slice(0, used));
+      const step = { text: piece, ids: value.ids.slice(0, used) };
+      yield value.logProbs ? { ...step, logProbs: value.logProbs.slice(0, used) } : step;
+      if (stream.stopped) {
+        return end({ finishReason: "stop", stopId: null, ids, statistics: value.statistics });
+      }
     }
-    if (ids.length === 0) firstAt = performance.now();
-    let piece = "";
-    let used = 0;
-    while (used < value.ids.length && !stream.stopped) piece += stream.push(value.ids[used++]);
-    text += piece;
-    ids.push(...value.ids.slice(0, used));
-    const step = { text: piece, ids: value.ids.slice(0, used) };
-    yield value.logProbs ? { ...step, logProbs: value.logProbs.slice(0, used) } : step;
-    if (stream.stopped) {
-      // The loop ends here, between two forwards, and frees its sequence.
-      await steps.return({} as Summary);
-      return end({ finishReason: "stop", stopId: null, ids, statistics: value.statistics });
-    }
+  } finally {
+    // Wherever the reader stops, between two forwards: the steps free what they hold.
+    await steps.return({} as Summary);
   }
 }

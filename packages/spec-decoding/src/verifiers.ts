@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from "@veridraft/core-probs";
 import { blockVerification } from "./block-verification.ts";
+import { createLantern, type LanternSettings } from "./lantern.ts";
 import { sampleAndMatch } from "./sample-and-match.ts";
 import { specInfer } from "./spec-infer.ts";
 import { speculativeSampling } from "./speculative-sampling.ts";
@@ -22,6 +23,25 @@ export const verifiers = {
   threshold: createThresholdAcceptance(),
 } as const satisfies Record<string, Verifier>;
 export type VerifierName = keyof typeof verifiers;
+
+/**
+ * The verifier of a name, "lantern" with its table included; undefined for no name.
+ *
+ * @throws InvalidArgumentError for "lantern" without a table, or with options out of range.
+ */
+export function createVerifier(
+  name: VerifierName | "lantern" | undefined,
+  lantern?: LanternSettings,
+): Verifier | undefined {
+  if (name !== "lantern") return name && verifiers[name];
+  if (!lantern) throw new InvalidArgumentError(`verification: ${lanternNeedsTable}`);
+  const { neighbors, ...config } = lantern;
+  return createLantern(neighbors, config);
+}
+
+/** What is said of the name without the table. */
+export const lanternNeedsTable =
+  "lantern needs the neighbor table of a codebook; give lantern, with neighbors and one of delta and lambda";
 
 /**
  * The verifier that a choice means; null leaves it to {@link verifierFor}.

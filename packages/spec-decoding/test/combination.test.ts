@@ -9,9 +9,11 @@ import {
   createPromptLookup,
   createSuffixDrafter,
   createTokenRecycling,
+  type Drafter,
   type DraftTree,
   emptyTree,
   mergeTrees,
+  type Warn,
   pathTo,
 } from "@veridraft/spec-decoding";
 import * as fc from "fast-check";
@@ -208,5 +210,61 @@ describe("createFirstOf", () => {
     expect(() => createFirstOf([sure()], 2)).toThrow(
       "createFirstOf: threshold must be in [0, 1], got 2",
     );
+  });
+});
+
+const failing = () => {
+  let down = true;
+  return {
+    ...fixedDrafter(chain([1], [0.9])),
+    name: "brittle",
+    repair: () => (down = false),
+    break: () => (down = true),
+    async propose() {
+      if (down) throw new Error("no room");
+      return chain([1], [0.9]);
+    },
+  };
+};
+
+describe.each([
+  ["createCombination", (of: Drafter[], warn: Warn) => createCombination(of, undefined, warn)],
+  ["createFirstOf", (of: Drafter[], warn: Warn) => createFirstOf(of, undefined, warn)],
+])("%s with a drafter that fails", (_, create) => {
+  const said = "the drafter brittle is left out until it answers again: no room";
+
+  test("goes on without it, says so once until it answers again, and tells it of the round", async () => {
+    const warnings: string[] = [];
+    const brittle = failing();
+    const both = create([brittle, unsure()], (message) => warnings.push(message));
+    const first = async () => [...(await both.propose(ask([0], 1))).tokens];
+    expect([await first(), await first()]).toEqual([[2], [2]]);
+    both.observe({ tree: chain([2], [0.5]), path: [0], successors: new Int32Array(0) });
+    expect(brittle.observed).toMatchObject([{ tree: emptyTree, path: [] }]);
+    expect(warnings).toEqual([said]);
+    brittle.repair();
+    expect(await first()).toEqual([1]);
+    brittle.break();
+    expect(await first()).toEqual([2]);
+    expect(warnings).toEqual([said, said]);
+  });
+
+  test("fails where all of them do, and in the loop that is an undrafted round", async () => {
+    const warnings: string[] = [];
+    const drafter = create([failing(), failing()], (message) => warnings.push(message));
+    await expect(drafter.propose(ask([0], 4))).rejects.toThrow("no room");
+    const target = tableModel(randomRows(12, 3));
+    const { summary } = await finish(target, [1], { key: createRng(1), maxTokens: 5, drafter });
+    expect(summary.statistics.undraftedRounds).toBeGreaterThan(1);
+    expect(summary.statistics.lastDraftError).toEqual(new Error("no room"));
+    expect(warnings).toEqual([said, said]);
+  });
+
+  test("aborts with the signal's reason", async () => {
+    const abort = new AbortController();
+    abort.abort(new Error("enough"));
+    const drafter = create([failing(), unsure()], () => {});
+    const context = { ...ask([0], 4), signal: abort.signal };
+    await expect(drafter.propose(context)).rejects.toThrow("enough");
   });
 });

@@ -7,6 +7,9 @@ import {
 } from "@veridraft/core-probs";
 import { exactLaw, tableModel } from "@veridraft/core-probs/testing";
 import {
+  boxedAnswer,
+  createLawModel,
+  judgeTrace,
   type RsdConfig,
   rsdLaw,
   rsdLaws,
@@ -79,6 +82,27 @@ describe("vectors of the spec", () => {
   });
 });
 
+const wrong = () => false;
+
+describe("boxedAnswer() and judgeTrace()", () => {
+  test.each([
+    ["so \\boxed{\\frac{1}{2}}.", "\\frac{1}{2}"],
+    ["\\boxed{1} or \\boxed{2}", "2"],
+    ["\\boxed{}", ""],
+    ["\\boxed{1", null],
+    ["boxed{1}", null],
+  ])("the last box of %j holds %j", (text, answer) => {
+    expect(boxedAnswer(text)).toBe(answer);
+  });
+
+  test("the first fault counts, and a fallback rate at the bound is none", () => {
+    expect(judgeTrace({ stopped: false, fallbackRate: 1 }, wrong)).toBe("endless");
+    expect(judgeTrace({ stopped: true, fallbackRate: 0.51 }, wrong)).toBe("fallback");
+    expect(judgeTrace({ stopped: true, fallbackRate: 0.5 }, wrong)).toBe("wrong");
+    expect(judgeTrace({ stopped: true, fallbackRate: 0.5 }, () => true)).toBeNull();
+  });
+});
+
 function pick({ fallback, student }: ReturnType<typeof rsdLaws>) {
   return { fallback, student };
 }
@@ -134,8 +158,10 @@ describe("rsdTrace", () => {
     ),
   );
 
+  const [ofTeacher, ofStudent] = [createLawModel(teacher), createLawModel(student)];
+
   test("tokens that did not fall back are likely to the student; the trace says what happened", async () => {
-    const trace = await rsdTrace(teacher, student, [3], { key: createRng(1), maxTokens: 300 });
+    const trace = await rsdTrace(ofTeacher, ofStudent, [3], { key: createRng(1), maxTokens: 300 });
     expect(trace.ids).toHaveLength(300);
     expect(trace.tokens.every(({ fallback, student: given }) => fallback || given >= 0.01)).toBe(
       true,
@@ -147,8 +173,12 @@ describe("rsdTrace", () => {
 
   test("easier for the student than the teacher's own text", async () => {
     const options = { key: createRng(2), maxTokens: 400, sampling: { temperature: 1 } };
-    const tailored = await rsdTrace(teacher, student, [3], { ...options, threshold: 0.05 });
-    const direct = await rsdTrace(teacher, student, [3], { ...options, threshold: 0, topK: 30 });
+    const tailored = await rsdTrace(ofTeacher, ofStudent, [3], { ...options, threshold: 0.05 });
+    const direct = await rsdTrace(ofTeacher, ofStudent, [3], {
+      ...options,
+      threshold: 0,
+      topK: 30,
+    });
     const [easy, hard] = [
       await surpriseOf(student, [3], tailored.ids),
       await surpriseOf(student, [3], direct.ids),
@@ -161,8 +191,14 @@ describe("rsdTrace", () => {
     const config = { threshold: 0.25, trials: 2 };
     const found = await exactLaw(
       async (key: RngKey) =>
-        (await rsdTrace(toyTarget(), toyDraft(), [3], { key, sampling, maxTokens: 2, ...config }))
-          .ids,
+        (
+          await rsdTrace(createLawModel(toyTarget()), createLawModel(toyDraft()), [3], {
+            key,
+            sampling,
+            maxTokens: 2,
+            ...config,
+          })
+        ).ids,
     );
     const step = (context: number) => {
       const own = law(draftRows[context]);
@@ -177,11 +213,13 @@ describe("rsdTrace", () => {
 
   test("ends at the student's stop id; the teacher reads its own spelling", async () => {
     // The student says 1 then 2; the teacher knows 2 only as 0 0, and so never proposes it.
-    const ring = tableModel([
-      [0, 1, 0],
-      [0, 0, 1],
-      [1, 0, 0],
-    ]);
+    const ring = createLawModel(
+      tableModel([
+        [0, 1, 0],
+        [0, 0, 1],
+        [1, 0, 0],
+      ]),
+    );
     const trace = await rsdTrace(ring, ring, [0], {
       key: createRng(1),
       stopIds: [2],
@@ -193,11 +231,11 @@ describe("rsdTrace", () => {
   });
 
   test("errors", async () => {
-    await expect(rsdTrace(teacher, student, [], { key: createRng(1) })).rejects.toThrow(
+    await expect(rsdTrace(ofTeacher, ofStudent, [], { key: createRng(1) })).rejects.toThrow(
       "rsdTrace: the prompt has no ids",
     );
-    await expect(rsdTrace(teacher, student, [1], { key: createRng(1), trials: 0 })).rejects.toThrow(
-      "rsdTrace: trials: ",
-    );
+    await expect(
+      rsdTrace(ofTeacher, ofStudent, [1], { key: createRng(1), trials: 0 }),
+    ).rejects.toThrow("rsdTrace: trials: ");
   });
 });

@@ -3,6 +3,7 @@ import {
   chain,
   chooseLength,
   chooseNodes,
+  chooseTreeSize,
   costOf,
   createSchedule,
   type DraftTree,
@@ -29,6 +30,50 @@ describe("chooseLength", () => {
     expect(chooseLength(0.5, 0, flat, 16, 5)).toBe(0);
     expect(chooseLength(0.5, 0, flat, 0)).toBe(0);
   });
+});
+
+describe("chooseTreeSize", () => {
+  // Sequoia's worked values: 1.6, 1.96, 2.176, 2.376, 2.5056, 2.6256, 2.7456 expected tokens of 1 to 7 nodes.
+  const rates = [0.6, 0.2, 0.1];
+
+  test("worked by hand", () => {
+    // A node more costs 1 ms of 10: 1.6 / 10, 1.96 / 11, 2.176 / 12, 2.376 / 13, 2.5056 / 14 = .179, 2.6256 / 15 = .175: best is 4, .1828.
+    expect(chooseTreeSize(rates, 0, [0, 10, 10, 11], 16)).toBe(4);
+    // With .3 ms more: 1.96 / 11.6 = .16897, 2.176 / 12.9 = .16868.
+    expect(chooseTreeSize(rates, 0.3, [0, 10, 10, 11], 16)).toBe(2);
+    // A chain of .6 alone: 1.6 / 10, 1.96 / 11 = .178, 2.176 / 12 = .1813, 2.3056 / 13 = .1774.
+    expect(chooseTreeSize([0.6], 0, [0, 10, 10, 11], 16)).toBe(3);
+    expect(chooseTreeSize(rates, 0, [0, 1, 1, 1], 7)).toBe(7);
+    expect(chooseTreeSize(rates, 0, [0, 1, 1, 1], 0)).toBe(0);
+  });
+
+  test("a rate that rises counts as the one before it", () => {
+    const costs = [0, 10, 10, 11];
+    expect(chooseTreeSize([0.3, 0.5], 0, costs, 16)).toBe(chooseTreeSize([0.3, 0.3], 0, costs, 16));
+  });
+});
+
+test("goodput sizes drawn trees by the chances of siblings, not as a chain", () => {
+  const costs = [0, 10, 10, 10.5];
+  const schedule = createSchedule({ schedule: "goodput", costs, maxTreeNodes: 32 });
+  const q = { ids: null, probs: Float32Array.of(0.5, 0.5) };
+  // Two drawn children a node, two levels: the first of a pair is accepted half of the time, the second in three of ten.
+  const tree: DraftTree = {
+    tokens: Int32Array.of(0, 1, 0, 1),
+    parents: Int32Array.of(-1, -1, 0, 0),
+    laws: [q, q, q, q],
+    confidences: Float32Array.of(0.5, 0.5, 0.5, 0.5),
+  };
+  for (let i = 0; i < 200; i++) {
+    const path = [[0, 2], [0, 3], [1], [1], [1], [0, 2], [0], [0], [], []][i % 10];
+    schedule.observe({ tree, path, drafted: 4, draftMs: 0 });
+  }
+  // Rates .5 and .3 at the root, .4 and .2 below the first child (of five), so about .47 and .27; acceptance by node .34.
+  const chainLength = chooseLength(0.34, 0, costs, 32);
+  const size = chooseTreeSize([0.47, 0.27], 0, costs, 32);
+  expect(chainLength).toBeLessThan(4);
+  expect(size).toBeGreaterThan(2 * chainLength);
+  expect(Math.abs(schedule.budget() - size)).toBeLessThanOrEqual(1);
 });
 
 test("costOf: one row costs what two do, the end of the table goes on as a line", () => {

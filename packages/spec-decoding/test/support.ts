@@ -5,9 +5,11 @@ import {
   type TreeSequence,
 } from "@veridraft/core-probs";
 import {
+  chain,
   type Drafter,
   type DraftTree,
   generate,
+  type Schedule,
   type Step,
   type Summary,
 } from "@veridraft/spec-decoding";
@@ -104,4 +106,19 @@ export function chiSquareZ(
 /** The context of one question to a drafter. */
 export function ask(ids: readonly number[], budget: number, key: RngKey = createRng(1)) {
   return { ids, budget, key };
+}
+
+/** Tells a schedule of a verified chain whose first `accepted` tokens were kept. */
+export function observeChain(
+  schedule: Schedule,
+  size: number,
+  accepted: number,
+  confidence = 0.5,
+): void {
+  schedule.observe({
+    tree: chain(new Int32Array(size), new Float32Array(size).fill(confidence)),
+    path: Array.from({ length: accepted }, (_, i) => i),
+    drafted: size,
+    draftMs: 0,
+  });
 }

@@ -114,6 +114,8 @@ export interface SpeculationStats {
   verifyMs: number;
   /** Rounds that ran without the drafter because it did not answer. */
   undraftedRounds: number;
+  /** Whether the text has exactly the law of the target: false with a lossy verifier. */
+  lossless: boolean;
 }
 
 function createBaseSampling(): Sampling {
@@ -564,6 +566,7 @@ function createBaseSpeculationStats(): SpeculationStats {
     draftMs: 0,
     verifyMs: 0,
     undraftedRounds: 0,
+    lossless: false,
   };
 }
 
@@ -592,6 +595,9 @@ export const SpeculationStats: MessageFns<SpeculationStats> = {
     }
     if (message.undraftedRounds !== 0) {
       writer.uint32(64).uint32(message.undraftedRounds);
+    }
+    if (message.lossless !== false) {
+      writer.uint32(72).bool(message.lossless);
     }
     return writer;
   },
@@ -673,6 +679,14 @@ export const SpeculationStats: MessageFns<SpeculationStats> = {
             message.undraftedRounds = reader.uint32();
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.lossless = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -698,6 +712,7 @@ export const SpeculationStats: MessageFns<SpeculationStats> = {
     message.draftMs = object.draftMs ?? 0;
     message.verifyMs = object.verifyMs ?? 0;
     message.undraftedRounds = object.undraftedRounds ?? 0;
+    message.lossless = object.lossless ?? false;
     return message;
   },
 };

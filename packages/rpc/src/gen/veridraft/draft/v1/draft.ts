@@ -48,6 +48,11 @@ export interface Propose {
   budget: number;
   /** Echoed in the answer; answers to older rounds are dropped. */
   round: number;
+  /**
+   * In [0, 1): a drafter with a law stops, from the second token on, where its likeliest token has less probability.
+   * Default 0, which never stops it.
+   */
+  confidenceThreshold?: number | undefined;
 }
 
 export interface Feedback {
@@ -269,7 +274,7 @@ export const Open: MessageFns<Open> = {
 };
 
 function createBasePropose(): Propose {
-  return { commit: new Uint8Array(0), feedback: undefined, budget: 0, round: 0 };
+  return { commit: new Uint8Array(0), feedback: undefined, budget: 0, round: 0, confidenceThreshold: undefined };
 }
 
 export const Propose: MessageFns<Propose> = {
@@ -285,6 +290,9 @@ export const Propose: MessageFns<Propose> = {
     }
     if (message.round !== 0) {
       writer.uint32(32).uint32(message.round);
+    }
+    if (message.confidenceThreshold !== undefined) {
+      writer.uint32(41).double(message.confidenceThreshold);
     }
     return writer;
   },
@@ -334,6 +342,14 @@ export const Propose: MessageFns<Propose> = {
             message.round = reader.uint32();
             continue;
           }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.confidenceThreshold = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -357,6 +373,7 @@ export const Propose: MessageFns<Propose> = {
       : undefined;
     message.budget = object.budget ?? 0;
     message.round = object.round ?? 0;
+    message.confidenceThreshold = object.confidenceThreshold ?? undefined;
     return message;
   },
 };

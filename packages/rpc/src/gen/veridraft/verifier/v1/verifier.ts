@@ -7,9 +7,11 @@ import {
   type CallOptions,
   type ChannelCredentials,
   Client,
+  type ClientDuplexStream,
   type ClientOptions,
   type ClientReadableStream,
   type ClientUnaryCall,
+  type handleBidiStreamingCall,
   type handleServerStreamingCall,
   type handleUnaryCall,
   makeGenericClientConstructor,
@@ -79,6 +81,23 @@ export interface Speculation {
   drafter: string;
   /** Most draft tokens a round. 0: chosen from measured costs and acceptance. */
   numSpeculativeTokens: number;
+  /** How many nodes a round drafts: auto, constant, heuristic, confidence or goodput. Default auto. */
+  schedule?:
+    | string
+    | undefined;
+  /** Most nodes of a round where their number is chosen. Default 16. */
+  maxTreeNodes?:
+    | number
+    | undefined;
+  /** Where the confidence schedule starts, in [0, 1). Default 0.4. */
+  confidenceThreshold?:
+    | number
+    | undefined;
+  /**
+   * The verifier by name: standard, specinfer, withoutReplacement, match, block, traversal; typical and threshold change the law of the text. Absent: the
+   * lossless one that keeps most. All but match need COUPLING_OPTIMAL. lantern is refused: its table is no part of the contract.
+   */
+  verification?: string | undefined;
 }
 
 export interface LogProbs {
@@ -132,6 +151,46 @@ export interface ScoreResponse {
   ids: Uint8Array;
   /** float64 little-endian, one for each id after the first: the natural log of its probability given all before it. */
   logProbs: Uint8Array;
+}
+
+export interface PredictRequest {
+  request?: { $case: "open"; value: PredictOpen } | { $case: "commit"; value: PredictCommit } | undefined;
+}
+
+export interface PredictOpen {
+  /** Hex, of the ids' tokenizer; refused with FAILED_PRECONDITION where it is not the verifier's. */
+  tokenizerSha256: string;
+  /** The text so far, uint32 little-endian: at least one id, at most the context. */
+  ids: Uint8Array;
+  /** Of the processed law. Seed and coupling are not read: nothing is drawn. */
+  sampling?:
+    | Sampling
+    | undefined;
+  /** Likeliest tokens reported of either law, 1 to 64. */
+  top: number;
+}
+
+export interface PredictCommit {
+  /** Ids that follow, uint32 little-endian: at least one. */
+  ids: Uint8Array;
+}
+
+/** The laws of the token after all ids so far. */
+export interface PredictResponse {
+  /** After penalties, temperature and truncation. */
+  processed?:
+    | LawHead
+    | undefined;
+  /** The model's own. */
+  raw?: LawHead | undefined;
+}
+
+/** The likeliest tokens of a law. */
+export interface LawHead {
+  /** uint32 little-endian, ascending. */
+  ids: Uint8Array;
+  /** float32 little-endian, one for each id, above 0: as in the whole law, so that their sum is at most 1. */
+  probs: Uint8Array;
 }
 
 export interface TokenizeRequest {
@@ -437,7 +496,14 @@ export const Message: MessageFns<Message> = {
 };
 
 function createBaseSpeculation(): Speculation {
-  return { drafter: "", numSpeculativeTokens: 0 };
+  return {
+    drafter: "",
+    numSpeculativeTokens: 0,
+    schedule: undefined,
+    maxTreeNodes: undefined,
+    confidenceThreshold: undefined,
+    verification: undefined,
+  };
 }
 
 export const Speculation: MessageFns<Speculation> = {
@@ -447,6 +513,18 @@ export const Speculation: MessageFns<Speculation> = {
     }
     if (message.numSpeculativeTokens !== 0) {
       writer.uint32(16).uint32(message.numSpeculativeTokens);
+    }
+    if (message.schedule !== undefined) {
+      writer.uint32(26).string(message.schedule);
+    }
+    if (message.maxTreeNodes !== undefined) {
+      writer.uint32(32).uint32(message.maxTreeNodes);
+    }
+    if (message.confidenceThreshold !== undefined) {
+      writer.uint32(41).double(message.confidenceThreshold);
+    }
+    if (message.verification !== undefined) {
+      writer.uint32(50).string(message.verification);
     }
     return writer;
   },
@@ -480,6 +558,38 @@ export const Speculation: MessageFns<Speculation> = {
             message.numSpeculativeTokens = reader.uint32();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.schedule = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.maxTreeNodes = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.confidenceThreshold = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.verification = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -499,6 +609,10 @@ export const Speculation: MessageFns<Speculation> = {
     const message = createBaseSpeculation();
     message.drafter = object.drafter ?? "";
     message.numSpeculativeTokens = object.numSpeculativeTokens ?? 0;
+    message.schedule = object.schedule ?? undefined;
+    message.maxTreeNodes = object.maxTreeNodes ?? undefined;
+    message.confidenceThreshold = object.confidenceThreshold ?? undefined;
+    message.verification = object.verification ?? undefined;
     return message;
   },
 };
@@ -1120,6 +1234,371 @@ export const ScoreResponse: MessageFns<ScoreResponse> = {
   },
 };
 
+function createBasePredictRequest(): PredictRequest {
+  return { request: undefined };
+}
+
+export const PredictRequest: MessageFns<PredictRequest> = {
+  encode(message: PredictRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.request?.$case) {
+      case "open":
+        PredictOpen.encode(message.request.value, writer.uint32(10).fork()).join();
+        break;
+      case "commit":
+        PredictCommit.encode(message.request.value, writer.uint32(18).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PredictRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePredictRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.request = { $case: "open", value: PredictOpen.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.request = { $case: "commit", value: PredictCommit.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PredictRequest>): PredictRequest {
+    return PredictRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PredictRequest>): PredictRequest {
+    const message = createBasePredictRequest();
+    switch (object.request?.$case) {
+      case "open": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "open", value: PredictOpen.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "commit": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "commit", value: PredictCommit.fromPartial(object.request.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBasePredictOpen(): PredictOpen {
+  return { tokenizerSha256: "", ids: new Uint8Array(0), sampling: undefined, top: 0 };
+}
+
+export const PredictOpen: MessageFns<PredictOpen> = {
+  encode(message: PredictOpen, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tokenizerSha256 !== "") {
+      writer.uint32(10).string(message.tokenizerSha256);
+    }
+    if (message.ids.length !== 0) {
+      writer.uint32(18).bytes(message.ids);
+    }
+    if (message.sampling !== undefined) {
+      Sampling.encode(message.sampling, writer.uint32(26).fork()).join();
+    }
+    if (message.top !== 0) {
+      writer.uint32(32).uint32(message.top);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PredictOpen {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePredictOpen();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tokenizerSha256 = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.ids = reader.bytes();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.sampling = Sampling.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.top = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PredictOpen>): PredictOpen {
+    return PredictOpen.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PredictOpen>): PredictOpen {
+    const message = createBasePredictOpen();
+    message.tokenizerSha256 = object.tokenizerSha256 ?? "";
+    message.ids = object.ids ?? new Uint8Array(0);
+    message.sampling = (object.sampling !== undefined && object.sampling !== null)
+      ? Sampling.fromPartial(object.sampling)
+      : undefined;
+    message.top = object.top ?? 0;
+    return message;
+  },
+};
+
+function createBasePredictCommit(): PredictCommit {
+  return { ids: new Uint8Array(0) };
+}
+
+export const PredictCommit: MessageFns<PredictCommit> = {
+  encode(message: PredictCommit, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ids.length !== 0) {
+      writer.uint32(10).bytes(message.ids);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PredictCommit {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePredictCommit();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.ids = reader.bytes();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PredictCommit>): PredictCommit {
+    return PredictCommit.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PredictCommit>): PredictCommit {
+    const message = createBasePredictCommit();
+    message.ids = object.ids ?? new Uint8Array(0);
+    return message;
+  },
+};
+
+function createBasePredictResponse(): PredictResponse {
+  return { processed: undefined, raw: undefined };
+}
+
+export const PredictResponse: MessageFns<PredictResponse> = {
+  encode(message: PredictResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.processed !== undefined) {
+      LawHead.encode(message.processed, writer.uint32(10).fork()).join();
+    }
+    if (message.raw !== undefined) {
+      LawHead.encode(message.raw, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PredictResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePredictResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.processed = LawHead.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.raw = LawHead.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PredictResponse>): PredictResponse {
+    return PredictResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PredictResponse>): PredictResponse {
+    const message = createBasePredictResponse();
+    message.processed = (object.processed !== undefined && object.processed !== null)
+      ? LawHead.fromPartial(object.processed)
+      : undefined;
+    message.raw = (object.raw !== undefined && object.raw !== null) ? LawHead.fromPartial(object.raw) : undefined;
+    return message;
+  },
+};
+
+function createBaseLawHead(): LawHead {
+  return { ids: new Uint8Array(0), probs: new Uint8Array(0) };
+}
+
+export const LawHead: MessageFns<LawHead> = {
+  encode(message: LawHead, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ids.length !== 0) {
+      writer.uint32(10).bytes(message.ids);
+    }
+    if (message.probs.length !== 0) {
+      writer.uint32(18).bytes(message.probs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LawHead {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLawHead();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.ids = reader.bytes();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.probs = reader.bytes();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<LawHead>): LawHead {
+    return LawHead.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LawHead>): LawHead {
+    const message = createBaseLawHead();
+    message.ids = object.ids ?? new Uint8Array(0);
+    message.probs = object.probs ?? new Uint8Array(0);
+    return message;
+  },
+};
+
 function createBaseTokenizeRequest(): TokenizeRequest {
   return { text: "" };
 }
@@ -1502,6 +1981,16 @@ export const VerifierServiceService = {
     responseSerialize: (value: ScoreResponse): Buffer => Buffer.from(ScoreResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ScoreResponse => ScoreResponse.decode(value),
   },
+  /** The model's laws of the next token along a text that the caller writes: open, then any number of commits. Each is answered once, in order. */
+  predict: {
+    path: "/veridraft.verifier.v1.VerifierService/Predict" as const,
+    requestStream: true as const,
+    responseStream: true as const,
+    requestSerialize: (value: PredictRequest): Buffer => Buffer.from(PredictRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): PredictRequest => PredictRequest.decode(value),
+    responseSerialize: (value: PredictResponse): Buffer => Buffer.from(PredictResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PredictResponse => PredictResponse.decode(value),
+  },
   tokenize: {
     path: "/veridraft.verifier.v1.VerifierService/Tokenize" as const,
     requestStream: false as const,
@@ -1536,6 +2025,8 @@ export interface VerifierServiceServer extends UntypedServiceImplementation {
   generate: handleServerStreamingCall<GenerateRequest, GenerateResponse>;
   /** Log-probabilities of a given text. */
   score: handleUnaryCall<ScoreRequest, ScoreResponse>;
+  /** The model's laws of the next token along a text that the caller writes: open, then any number of commits. Each is answered once, in order. */
+  predict: handleBidiStreamingCall<PredictRequest, PredictResponse>;
   tokenize: handleUnaryCall<TokenizeRequest, TokenizeResponse>;
   detokenize: handleUnaryCall<DetokenizeRequest, DetokenizeResponse>;
   getModelInfo: handleUnaryCall<GetModelInfoRequest, GetModelInfoResponse>;
@@ -1564,6 +2055,10 @@ export interface VerifierServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ScoreResponse) => void,
   ): ClientUnaryCall;
+  /** The model's laws of the next token along a text that the caller writes: open, then any number of commits. Each is answered once, in order. */
+  predict(): ClientDuplexStream<PredictRequest, PredictResponse>;
+  predict(options: Partial<CallOptions>): ClientDuplexStream<PredictRequest, PredictResponse>;
+  predict(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<PredictRequest, PredictResponse>;
   tokenize(
     request: TokenizeRequest,
     callback: (error: ServiceError | null, response: TokenizeResponse) => void,

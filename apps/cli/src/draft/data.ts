@@ -1,0 +1,137 @@
+/** `veridraft draft data`: conversations of a model with itself, as JSON lines that a cut run goes on with. */
+import { mkdir, open, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { loadModel, type LoadedModel } from "@veridraft/engine-onnx";
+import { z } from "zod";
+import { modelOptions } from "../options.ts";
+import { type Conversation, selfChat } from "./self-chat.ts";
+
+/** Sequences that run together. */
+const streams = 8;
+
+/** The file of conversations in the folder of a draft. */
+export const dataFile = "conversations.jsonl";
+
+export const draftDataOptions = modelOptions.omit({ cacheType: true }).extend({
+  out: z.string().min(1).describe("Folder of the draft."),
+  tokens: z
+    .int()
+    .min(1)
+    .max(100_000_000)
+    .default(500_000)
+    .describe("Tokens of answers to make, those that are there included."),
+  seed: z
+    .int()
+    .min(0)
+    .max(2 ** 31)
+    .default(0)
+    .describe("Same seed, same conversations."),
+  part: z
+    .string()
+    .regex(/^\d+\/\d+$/)
+    .default("0/1")
+    .transform((part) => part.split("/").map(Number))
+    .refine(([part, parts]) => part < parts, { message: "the first is 0/N" })
+    .describe(
+      "Makes only every Nth conversation from the given one on, as 0/4; files are joined by cat.",
+    ),
+});
+type Flags = z.output<typeof draftDataOptions>;
+
+/** Makes conversations until there are enough tokens. */
+export async function draftData(flags: Flags): Promise<void> {
+  const { out, tokens, seed } = flags;
+  const [part, parts] = flags.part;
+  await mkdir(out, { recursive: true });
+  const path = join(out, dataFile);
+  const known = await readConversations(path);
+  const made = new Set(known.map(({ index }) => index));
+  const progress = new DataProgress(known, tokens);
+  const loaded = await loadModel(flags.model, {
+    weights: flags.weights,
+    device: flags.device,
+    streams,
+  });
+  const file = await open(path, "a");
+  try {
+    let next = part;
+    const take = (): number => {
+      while (made.has(next)) next += parts;
+      made.add(next);
+      return next;
+    };
+    await Promise.all(
+      Array.from({ length: streams }, () => converse(loaded, seed, take, progress, file)),
+    );
+  } finally {
+    await file.close();
+    await loaded.model.dispose();
+  }
+}
+
+/** One conversation after another, until there are enough. */
+async function converse(
+  model: LoadedModel,
+  seed: number,
+  take: () => number,
+  progress: DataProgress,
+  file: { appendFile(line: string): Promise<void> },
+): Promise<void> {
+  while (!progress.done) {
+    // oxlint-disable-next-line no-await-in-loop -- other streams run beside this one
+    const conversation = await selfChat(model, seed, take());
+    // oxlint-disable-next-line no-await-in-loop -- a line is whole before the next
+    await file.appendFile(`${JSON.stringify(conversation)}\n`);
+    progress.add(conversation);
+  }
+}
+
+/**
+ * The conversations of a file, in the order of their numbers; none where there is no file. A line that was cut off is left out.
+ *
+ * @throws Error where the file cannot be read.
+ */
+export async function readConversations(path: string): Promise<Conversation[]> {
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return "";
+    throw error;
+  });
+  const lines = text.split("\n").slice(0, -1);
+  return lines
+    .map((line) => JSON.parse(line) as Conversation)
+    .toSorted((a, b) => a.index - b.index);
+}
+
+/** Counts tokens, and says on stderr how far they are. */
+class DataProgress {
+  private tokens = 0;
+  private conversations = 0;
+  private readonly before: number;
+  private readonly wanted: number;
+  private readonly start = performance.now();
+  private shown = 0;
+
+  constructor(known: readonly Conversation[], wanted: number) {
+    this.wanted = wanted;
+    for (const { answer } of known) this.tokens += answer.length;
+    this.conversations = known.length;
+    this.before = this.tokens;
+  }
+
+  get done(): boolean {
+    return this.tokens >= this.wanted;
+  }
+
+  add({ answer }: Conversation): void {
+    this.tokens += answer.length;
+    this.conversations++;
+    const now = performance.now();
+    if (now - this.shown < 5000 && !this.done) return;
+    this.shown = now;
+    const rate = ((this.tokens - this.before) * 1000) / (now - this.start);
+    const left = Math.max(0, Math.ceil((this.wanted - this.tokens) / rate));
+    process.stderr.write(
+      `${this.tokens} of ${this.wanted} tokens in ${this.conversations} conversations, ${Math.round(rate)}/s, ${left} s left\n`,
+    );
+  }
+}
