@@ -31,6 +31,7 @@ export {
   headsOf,
   initTransformer,
   logitsOf,
+  transformBlocks,
   type Transformer,
   transformer,
   type TransformerConfig,

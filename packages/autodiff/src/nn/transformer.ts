@@ -97,6 +97,8 @@ export interface TransformerOptions {
   readonly angles?: Angles;
 }
 
+const defaultEpsilon = 1e-5;
+
 const causal: Attend = (q, k, v) => attention(q, k, v, { causal: true });
 
 /** @throws InvalidArgumentError where heads do not divide the width, or kvHeads the heads. */
@@ -181,9 +183,20 @@ export function transformRows(
   { blocks, norm }: Pick<Transformer<Tensor>, "blocks" | "norm">,
   rows: Tensor,
   config: TransformerConfig,
+  options: TransformerOptions = {},
+): Tensor {
+  const { epsilon = defaultEpsilon } = config;
+  return normalize(norm, transformBlocks(blocks, rows, config, options), epsilon);
+}
+
+/** {@link transformRows} without the last norm: the rows that further blocks go on from. */
+export function transformBlocks(
+  blocks: readonly Block<Tensor>[],
+  rows: Tensor,
+  config: TransformerConfig,
   { attend = causal, positions = iota(rows.shape[1]), angles }: TransformerOptions = {},
 ): Tensor {
-  const { epsilon = 1e-5, mlp, rotaryBase, rotaryDivisors } = config;
+  const { epsilon = defaultEpsilon, mlp, rotaryBase, rotaryDivisors } = config;
   const { headDim } = headsOf(config);
   const turned =
     angles ??
@@ -197,7 +210,7 @@ export function transformRows(
     );
     x = add(x, feedForward(mlp, block.mlp, normalize(block.mlpNorm, x, epsilon)));
   });
-  return normalize(norm, x, epsilon);
+  return x;
 }
 
 /** Attention between linear layers, [batch, sequence, width]. @param angles Of queries and keys; null turns nothing. */
