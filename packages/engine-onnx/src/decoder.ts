@@ -75,15 +75,16 @@ class DecoderGraph {
       residual = graph.node("Mul", [residual, root], "hidden.scaled");
     }
     let x = this.normalize(residual, weights.declare("blk.0.attn_norm.weight"), "normed");
-    const taps: string[] = [];
+    const residuals: string[] = [];
     for (let i = 0; i < layers; i++) {
       const attended = this.attention(i, x);
       [x, residual] = this.add(residual, attended, `blk.${i}.ffn_norm.weight`, `layer.${i}.ffn`);
       const fed = this.feedForward(i, x);
       const next = i + 1 < layers ? `blk.${i + 1}.attn_norm.weight` : "output_norm.weight";
       [x, residual] = this.add(residual, fed, next, `layer.${i}.out`);
-      for (const layer of tapsOf(shape)) if (layer === i + 1) taps.push(residual);
+      residuals.push(residual);
     }
+    const taps = tapsOf(shape).map((layer) => residuals[layer - 1]);
     this.layout.finish(x, taps, (rows, output) => this.head(rows, output));
     return graph.encode();
   }
