@@ -212,7 +212,10 @@ export function wordPooledLoss(
 }
 
 /** Windows of equal length as a batch. */
-export function wordBatch(windows: readonly PackedWords[], padding: PaddingLoss = "end"): WordBatch {
+export function wordBatch(
+  windows: readonly PackedWords[],
+  padding: PaddingLoss = "end",
+): WordBatch {
   const [{ count, maxUnits }] = windows;
   const batch = windows.length;
   const ids = new Int32Array(batch * count * maxUnits);
