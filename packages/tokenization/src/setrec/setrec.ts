@@ -108,9 +108,9 @@ export function itemTokensOf({ collaborative, semantic }: SetRecConfig): number 
 
 /** The rows of a prompt. */
 export function layoutOf(config: SetRecConfig): SetLayout {
+  const tokens = itemTokensOf(config);
   const { before, after, history } = config;
-  const itemTokens = itemTokensOf(config);
-  return { before, items: history, itemTokens, after, queries: itemTokens };
+  return { before, items: history, itemTokens: tokens, after, queries: tokens };
 }
 
 function blocksConfig({ width, layers, heads }: SetRecConfig): TransformerConfig {

@@ -45,8 +45,8 @@ export function createWordPooledModel(
   const trunk = jit(runner, (weights: Weights, pooled: Tensor) =>
     wordStates(weights, config, reshape(pooled, [1, maxWords * prefixes, width])),
   );
-  const decoder = jit(runner, (weights: Weights, state: Tensor, ids: Tensor) =>
-    decodeWords(weights, config, state, ids),
+  const decoder = jit(runner, (weights: Weights, from: Tensor, ids: Tensor) =>
+    decodeWords(weights, config, from, ids),
   );
 
   function check(word: ArrayLike<number>, caller: string): void {

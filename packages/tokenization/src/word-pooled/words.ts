@@ -21,26 +21,18 @@ export function segmentWords(text: string, maxUnits: number, mode: WordMode): st
       `segmentWords: maxUnits must be an integer of at least 4, the bytes of a character, got ${maxUnits}`,
     );
   }
-  const words = mode === "space" ? (text.match(spaced) ?? []) : unicodeWords(text);
-  return words.flatMap((word) => cut(word, maxUnits));
+  const words = text.match(spaced) ?? [];
+  const parts = mode === "space" ? words : words.flatMap(unicodeWords);
+  return parts.flatMap((word) => cut(word, maxUnits));
 }
 
-function unicodeWords(text: string): string[] {
-  const words: string[] = [];
-  let before = "";
-  for (const { segment } of segmenter.segment(text)) {
-    if (segment.trim() === "") {
-      if (before) words.push(before);
-      before = segment;
-    } else {
-      const last = before.slice(-1);
-      if (before.length > 1) words.push(before.slice(0, -1));
-      words.push(last + segment);
-      before = "";
-    }
-  }
-  if (before) words.push(before);
-  return words;
+/** Between white space: a segmenter takes quadratic time on long texts. */
+function unicodeWords(word: string): string[] {
+  const body = word.trimStart();
+  if (body === "") return [word];
+  const parts = Array.from(segmenter.segment(body), ({ segment }) => segment);
+  parts[0] = word.slice(0, word.length - body.length) + parts[0];
+  return parts;
 }
 
 function cut(word: string, maxUnits: number): string[] {
