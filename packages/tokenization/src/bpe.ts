@@ -30,6 +30,8 @@ export interface Encoder {
 export interface Bpe extends Encoder {
   /** Tokens that no text produces, by public id. */
   readonly deadIds: readonly number[];
+  /** Tokens that their own bytes encode to. */
+  readonly liveIds: Iterable<number>;
 }
 
 /** The vocabulary as {@link createBpe} takes it. */
@@ -61,6 +63,10 @@ export function createBpe({ idOf, merges, tokenBytes }: BpeInput): Bpe {
   return {
     algorithm,
     deadIds,
+    get liveIds() {
+      const dead = new Set(deadIds);
+      return distinct(symbolIds).filter((id) => id >= 0 && !dead.has(id));
+    },
     missingBytes: Uint8Array.from(list.byteIds.keys()).filter((byte) => list.byteIds[byte] < 0),
     get operations() {
       return encoder.operations;

@@ -47,7 +47,10 @@ export function createSentencePiece(
     tokenBytes,
     encoder: new ScoreEncoder(normal, scores, byteIds),
     addsSpace: addSpacePrefix,
-    split: (text, emit) => emit(prefix + text.replaceAll(spaceMark, " ")),
+    wholeIds: [],
+    prepare: (text) => prefix + text.replaceAll(spaceMark, " "),
+    scanner: undefined,
+    split: (text, emit) => emit(text),
     spell: (bytes) => utf8Decoder.decode(bytes).replaceAll(" ", spaceMark),
   };
 }

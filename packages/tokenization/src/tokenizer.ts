@@ -3,6 +3,8 @@ import { InvalidArgumentError } from "@veridraft/core-probs";
 import { type BpeAlgorithm, createBpe } from "./bpe.ts";
 import { spell, unspellAll } from "./byte-level.ts";
 import type { Kind } from "./kind.ts";
+import { PieceEncoder, wholePieces } from "./piece-encoder.ts";
+import { piecePadding } from "./piece-table.ts";
 import { createSentencePiece } from "./sentence-piece.ts";
 import type { SentencePieceVocabulary, Vocabulary } from "./vocabulary.ts";
 
@@ -66,10 +68,10 @@ export interface Tokenizer {
   idOf(text: string): number | undefined;
 }
 
-/** Pieces longer than this are not kept: they seldom come back. */
-const longestCached = 64;
-/** The cache is emptied when it holds this many pieces, about 10 MB. */
-const cacheEntries = 65_536;
+/** Buffers up to this size are kept for the next text. */
+const keptInput = 1 << 20;
+/** Pieces that are found and encoded at a time. */
+const blockSize = 2048;
 
 const utf8Encoder = new TextEncoder();
 const utf8Decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -93,13 +95,12 @@ export function createTokenizer(vocabulary: Vocabulary | SentencePieceVocabulary
       : createSentencePiece(vocabulary, literalIds);
   const { encoder, addsSpace } = kind;
   const { bytes: allBytes, starts } = kind.tokenBytes;
-  const ignoreMerges = "merges" in vocabulary && vocabulary.ignoreMerges;
   const userPattern = matchAny([...userDefinedIds].map((id) => pieces[id]));
   const specialPattern = matchAny([...literalIds].map((id) => pieces[id]));
-  const cache = new Map<string, Int32Array>();
-  let input = new Uint8Array(1024); // UTF-8 of the piece at hand
-  let output = new Int32Array(1024);
-  let used = 0; // of output
+  const pieceEncoder = new PieceEncoder(encoder, wholePieces(kind.wholeIds, kind.tokenBytes));
+  const ends = new Int32Array(blockSize);
+  let input = new Uint8Array(1024); // UTF-8 of the text at hand
+  let view = new DataView(input.buffer);
   let digest: string | undefined;
 
   function checkId(caller: string, id: number): void {
@@ -110,36 +111,36 @@ export function createTokenizer(vocabulary: Vocabulary | SentencePieceVocabulary
     }
   }
 
-  function reserve(ids: number): void {
-    if (used + ids <= output.length) return;
-    const grown = new Int32Array(2 * (used + ids));
-    grown.set(output.subarray(0, used));
-    output = grown;
-  }
-
   function bytesOf(id: number): Uint8Array {
     return allBytes.subarray(starts[id], starts[id + 1]);
   }
 
-  /** Appends the ids of one piece to `output`. */
-  function emitPiece(piece: string): void {
-    const known = cache.get(piece);
-    if (known !== undefined) {
-      if (used + known.length > output.length) reserve(known.length);
-      for (let i = 0; i < known.length; i++) output[used++] = known[i];
+  /** Puts the UTF-8 of `text` into `input` and returns its length. */
+  function readText(text: string): number {
+    const room = 3 * text.length + piecePadding;
+    if (room > input.length || (input.length > keptInput && room <= keptInput)) {
+      input = new Uint8Array(Math.max(room, keptInput));
+      view = new DataView(input.buffer);
+    }
+    return utf8Encoder.encodeInto(text, input).written;
+  }
+
+  /** Appends the ids of a text without control tokens. */
+  function encodeText(raw: string): void {
+    const text = kind.prepare(raw);
+    if (kind.scanner === undefined) {
+      kind.split(text, (piece) => {
+        ends[0] = readText(piece);
+        pieceEncoder.encode(input, view, 0, ends, 1);
+      });
       return;
     }
-    if (3 * piece.length > input.length) input = new Uint8Array(6 * piece.length);
-    const length = utf8Encoder.encodeInto(piece, input).written;
-    reserve(length);
-    const start = used;
-    const whole = ignoreMerges ? spelled.get(kind.spell(input.subarray(0, length))) : undefined;
-    if (whole === undefined) used = encoder.encode(input, 0, length, output, used);
-    else output[used++] = whole;
-    if (piece.length > longestCached) return;
-    if (cache.size >= cacheEntries) cache.clear();
-    // A slice keeps its whole text alive, so the key is a fresh string.
-    cache.set(utf8Decoder.decode(input.subarray(0, length)), output.slice(start, used));
+    const length = readText(text);
+    for (let at = 0; at < length;) {
+      const count = kind.scanner(input, at, length, ends);
+      pieceEncoder.encode(input, view, at, ends, count);
+      at = ends[count - 1];
+    }
   }
 
   function cut(text: string, pattern: RegExp | undefined): (number | string)[] {
@@ -155,17 +156,14 @@ export function createTokenizer(vocabulary: Vocabulary | SentencePieceVocabulary
     return parts;
   }
 
-  /** Fills `output` from its start. */
+  /** Fills the list of ids from its start. */
   function run(text: string, special: boolean): void {
-    used = 0;
+    pieceEncoder.used = 0;
     const pattern = special ? specialPattern : userPattern;
+    if (pattern === undefined && kind.scanner !== undefined) return encodeText(text);
     for (const part of cut(text.replace(loneSurrogate, "\uFFFD"), pattern)) {
-      if (typeof part === "number") {
-        reserve(1);
-        output[used++] = part;
-      } else {
-        kind.split(part, emitPiece);
-      }
+      if (typeof part === "number") pieceEncoder.push(part);
+      else encodeText(part);
     }
   }
 
@@ -183,11 +181,11 @@ export function createTokenizer(vocabulary: Vocabulary | SentencePieceVocabulary
     },
     encode(text, options) {
       run(text, options?.special === true);
-      return output.slice(0, used);
+      return pieceEncoder.output.slice(0, pieceEncoder.used);
     },
     count(text, options) {
       run(text, options?.special === true);
-      return used;
+      return pieceEncoder.used;
     },
     splitSpecial: (text) => cut(text, specialPattern),
     decode(ids, options) {
@@ -228,19 +226,20 @@ export function createTokenizer(vocabulary: Vocabulary | SentencePieceVocabulary
 }
 
 function createByteLevel(
-  { pieces, merges, preTokenizer, normalizer }: Vocabulary,
+  { pieces, merges, preTokenizer, normalizer, ignoreMerges }: Vocabulary,
   idOf: ReadonlyMap<string, number>,
   literalIds: ReadonlySet<number>,
 ): Kind {
   const tokenBytes = unspellAll(pieces, literalIds);
+  const bpe = createBpe({ idOf, merges, tokenBytes });
   return {
     tokenBytes,
-    encoder: createBpe({ idOf, merges, tokenBytes }),
+    encoder: bpe,
     addsSpace: false,
-    split:
-      normalizer === undefined
-        ? preTokenizer.split
-        : (text, emit) => preTokenizer.split(text.normalize(normalizer), emit),
+    wholeIds: ignoreMerges ? [...pieces.keys()].filter((id) => !literalIds.has(id)) : bpe.liveIds,
+    prepare: normalizer === undefined ? (text) => text : (text) => text.normalize(normalizer),
+    scanner: preTokenizer.scanner,
+    split: preTokenizer.split,
     spell,
   };
 }
