@@ -8,7 +8,7 @@
  */
 import { ModelFileError } from "@veridraft/core-probs";
 import { HeapEncoder } from "./bpe-heap.ts";
-import { LinearEncoder, PairRules } from "./bpe-linear.ts";
+import { buildLinearTables, LinearEncoder, PairRules } from "./bpe-linear.ts";
 import { spellByte, type TokenBytes } from "./byte-level.ts";
 import { PairTable } from "./pair-table.ts";
 
@@ -32,6 +32,8 @@ export interface Bpe extends Encoder {
   readonly deadIds: readonly number[];
   /** Tokens that their own bytes encode to. */
   readonly liveIds: Iterable<number>;
+  readonly list: MergeIds;
+  readonly built: Built;
 }
 
 /** The vocabulary as {@link createBpe} takes it. */
@@ -43,9 +45,10 @@ export interface BpeInput {
 }
 
 /** A merge list by token id. */
-interface Merges {
+export interface MergeIds {
   /** Single-byte tokens, -1 for bytes without one. */
   readonly byteIds: Int32Array;
+  /** Best first. */
   readonly left: Int32Array;
   readonly right: Int32Array;
   readonly whole: Int32Array;
@@ -57,12 +60,22 @@ interface Merges {
  * @throws ModelFileError where a merge is not two pieces of the vocabulary that make a third.
  */
 export function createBpe({ idOf, merges, tokenBytes }: BpeInput): Bpe {
-  const list = readMerges(merges, idOf);
-  const { encoder, symbolIds, algorithm, deadIds } =
-    createLinear(list, tokenBytes) ?? createHeap(list, tokenBytes);
+  return createBpeOfIds(readMerges(merges, idOf), tokenBytes);
+}
+
+/** Builds the encoder of a merge list that is known to fit the tokens. */
+export function createBpeOfIds(list: MergeIds, tokenBytes: TokenBytes): Bpe {
+  return bpeOf(list, createLinear(list, tokenBytes) ?? createHeap(list, tokenBytes));
+}
+
+/** The encoder of what was built from a merge list before. */
+export function bpeOf(list: MergeIds, built: Built): Bpe {
+  const { encoder, symbolIds, algorithm, deadIds } = built;
   return {
     algorithm,
     deadIds,
+    list,
+    built,
     get liveIds() {
       const dead = new Set(deadIds);
       return distinct(symbolIds).filter((id) => id >= 0 && !dead.has(id));
@@ -82,7 +95,8 @@ export function createBpe({ idOf, merges, tokenBytes }: BpeInput): Bpe {
   };
 }
 
-interface Built {
+/** What does the work of an encoder. */
+export interface Built {
   readonly algorithm: BpeAlgorithm;
   readonly encoder: LinearEncoder | HeapEncoder;
   /** Symbol -> public id. */
@@ -91,14 +105,14 @@ interface Built {
 }
 
 /** Undefined where some token ranks before one of its parts. Symbols: 0..255 the bytes, 256 + r what the live merge of rank r makes. */
-function createLinear(list: Merges, { bytes, starts }: TokenBytes): Built | undefined {
+function createLinear(list: MergeIds, { bytes, starts }: TokenBytes): Built | undefined {
   const { byteIds, left, right, whole } = list;
   const symbols = 256 + whole.length;
   const symbolIds = new Int32Array(symbols).fill(-1);
   symbolIds.set(byteIds);
   const symbolOf = byteSymbols(byteIds, starts.length - 1);
   const missed = new Set<number>(); // tokens that a merge needed before they were there
-  const rules = new PairRules(symbols);
+  const rules = PairRules.empty(symbols);
   const spans = { bytes, starts: new Int32Array(symbols), ends: new Int32Array(symbols) };
   for (let rank = 0; rank < whole.length; rank++) {
     const id = whole[rank];
@@ -118,14 +132,14 @@ function createLinear(list: Merges, { bytes, starts }: TokenBytes): Built | unde
   }
   return {
     algorithm: "linear",
-    encoder: new LinearEncoder(rules, spans),
+    encoder: new LinearEncoder(buildLinearTables(rules, spans)),
     symbolIds,
     deadIds: distinct(whole).filter((id) => symbolOf[id] < 0),
   };
 }
 
 /** For any merge list. Symbols: 0..255 the bytes, 256 + r what the merge of rank r makes, the first where several make one token. */
-function createHeap(list: Merges, { bytes, starts }: TokenBytes): Built {
+function createHeap(list: MergeIds, { bytes, starts }: TokenBytes): Built {
   const { byteIds, left, right, whole } = list;
   const symbolIds = new Int32Array(256 + whole.length);
   symbolIds.set(byteIds);
@@ -162,7 +176,7 @@ function byteSymbols(byteIds: Int32Array, vocabSize: number): Int32Array {
 
 const distinct = (ids: Int32Array): number[] => [...new Set(ids)];
 
-function readMerges(merges: readonly string[], idOf: ReadonlyMap<string, number>): Merges {
+function readMerges(merges: readonly string[], idOf: ReadonlyMap<string, number>): MergeIds {
   const [left, right, whole] = [0, 1, 2].map(() => new Int32Array(merges.length));
   for (let rank = 0; rank < merges.length; rank++) {
     const merge = merges[rank];

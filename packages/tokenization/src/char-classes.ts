@@ -1,5 +1,5 @@
 /**
- * Classes of characters as bits, for scanners of UTF-8: a table of ASCII, and one of each 65,536 code points, made when the first of them is met.
+ * Classes of characters as bits, for scanners of UTF-8: a table of ASCII, and one of each 1,024 code points, made when the first of them is met.
  *
  * The classes are those of JavaScript's regular expressions, but white space is Rust's: with U+0085, without U+FEFF.
  */
@@ -34,13 +34,13 @@ const classes: readonly (readonly [number, RegExp])[] = [
   [notCapital, /(?:(?![A-Z])\p{L})+/gu],
 ];
 
-const planeSize = 0x10000;
-const planes: (Uint16Array | undefined)[] = [];
+const pageSize = 1024;
+const pages: (Uint16Array | undefined)[] = Array.from({ length: 0x110000 / pageSize });
 
 /** Bits of the code points from `first` on; surrogates are `other`. */
 function classify(first: number, count: number): Uint16Array {
   const bits = new Uint16Array(count);
-  const units = first < planeSize ? 1 : 2;
+  const units = first < 0x10000 ? 1 : 2;
   const codes = Array.from({ length: count }, (_, i) => first + i);
   // A surrogate must not meet its other half in this text.
   const text = codes
@@ -75,9 +75,9 @@ function wideClassAt(bytes: Uint8Array, at: number, lead: number): number {
           ((bytes[at + 1] & 0x3f) << 12) |
           ((bytes[at + 2] & 0x3f) << 6) |
           (bytes[at + 3] & 0x3f);
-  const plane = code >> 16;
-  const bits = planes[plane] ?? (planes[plane] = classify(plane * planeSize, planeSize));
-  return bits[code & 0xffff];
+  const page = code >> 10;
+  const bits = pages[page] ?? (pages[page] = classify(page * pageSize, pageSize));
+  return bits[code & (pageSize - 1)];
 }
 
 /** Where the character after the one at `at` begins. */

@@ -21,7 +21,10 @@ export {
   type PreTokenizer,
   type PreTokenizerJson,
 } from "./pre-tokenizer.ts";
+export { saveTables, tokenizerFromTables } from "./tables.ts";
+export { type TiktokenOptions, tokenizerFromTiktoken, toTiktoken } from "./tiktoken.ts";
 export {
+  type CountOptions,
   createTokenizer,
   type DecodeOptions,
   type EncodeOptions,

@@ -1,6 +1,7 @@
 /** Ids of pieces: tokens that are a whole piece by one look-up, pieces met before by a second, and byte pair encoding for the rest. */
 import type { Encoder } from "./bpe.ts";
 import type { TokenBytes } from "./byte-level.ts";
+import type { PieceReader } from "./piece-reader.ts";
 import { piecePadding, PieceTable } from "./piece-table.ts";
 
 /** Pieces of more bytes are not kept: they seldom come back. */
@@ -45,9 +46,10 @@ export class PieceEncoder {
     this.output[this.used++] = id;
   }
 
-  /** Appends the ids of the `count` pieces that begin at `start` and end at `ends`; `view` is a view of `bytes`. */
-  encode(bytes: Uint8Array, view: DataView, start: number, ends: Int32Array, count: number): void {
+  /** Appends the ids of the first `count` pieces of what was read. */
+  encode({ bytes, view, ends }: PieceReader, count: number): void {
     const { whole } = this;
+    let start = 0;
     this.reserve(count);
     let { output, used } = this;
     for (let i = 0; i < count; i++) {

@@ -9,6 +9,12 @@ export const piecePadding = 8;
 /** Pieces up to this length are keys by themselves. */
 const shortest = 8;
 
+/** The arrays of a table. */
+export interface PieceTableParts {
+  readonly slots: Int32Array;
+  readonly kept: Uint8Array;
+}
+
 /** Four words a slot: [first word, second word, length, value]; of longer pieces: [hash, where the bytes are kept, length, value]. Length 0 is empty. */
 export class PieceTable {
   private slots: Int32Array;
@@ -17,6 +23,16 @@ export class PieceTable {
   private kept: Uint8Array;
   private keptView: DataView;
   private keptBytes = 0;
+
+  /** The table that `save` took apart; nothing can be added to it. */
+  static of({ slots, kept }: PieceTableParts): PieceTable {
+    const table = new PieceTable(0);
+    table.slots = slots;
+    table.mask = slots.length / 4 - 1;
+    table.kept = kept;
+    table.keptView = new DataView(kept.buffer, kept.byteOffset, kept.byteLength);
+    return table;
+  }
 
   /** Starts with room for `entries` pieces and grows as needed. */
   constructor(entries: number) {
@@ -59,6 +75,11 @@ export class PieceTable {
     slots[at + 1] = second;
     slots[at + 2] = length;
     slots[at + 3] = value;
+  }
+
+  /** What the table holds, not copied. */
+  save(): PieceTableParts {
+    return { slots: this.slots, kept: this.kept.subarray(0, this.keptBytes) };
   }
 
   /** Forgets all pieces. */

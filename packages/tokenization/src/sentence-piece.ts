@@ -11,6 +11,7 @@ import type { Encoder } from "./bpe.ts";
 import { HeapEncoder } from "./bpe-heap.ts";
 import type { TokenBytes } from "./byte-level.ts";
 import { PairTable } from "./pair-table.ts";
+import { PieceTable } from "./piece-table.ts";
 import type { Kind } from "./kind.ts";
 import type { SentencePieceVocabulary } from "./vocabulary.ts";
 
@@ -47,7 +48,8 @@ export function createSentencePiece(
     tokenBytes,
     encoder: new ScoreEncoder(normal, scores, byteIds),
     addsSpace: addSpacePrefix,
-    wholeIds: [],
+    whole: new PieceTable(0),
+    bpe: undefined,
     prepare: (text) => prefix + text.replaceAll(spaceMark, " "),
     scanner: undefined,
     split: (text, emit) => emit(text),

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { InvalidArgumentError } from "@veridraft/core-probs";
-import { type BpeAlgorithm, createBpe } from "./bpe.ts";
-import { spell, unspellAll } from "./byte-level.ts";
-import type { Kind } from "./kind.ts";
-import { PieceEncoder, wholePieces } from "./piece-encoder.ts";
-import { piecePadding } from "./piece-table.ts";
+import type { BpeAlgorithm } from "./bpe.ts";
+import { createByteLevel, type Splitting } from "./byte-level-kind.ts";
+import { type Kind, kinds } from "./kind.ts";
+import { PieceEncoder } from "./piece-encoder.ts";
+import { PieceReader } from "./piece-reader.ts";
 import { createSentencePiece } from "./sentence-piece.ts";
 import type { SentencePieceVocabulary, Vocabulary } from "./vocabulary.ts";
 
@@ -17,6 +17,12 @@ export interface EncodeOptions {
    * @default false
    */
   readonly special?: boolean;
+}
+
+/** How {@link Tokenizer.count} counts. */
+export interface CountOptions extends EncodeOptions {
+  /** Stop above this many ids: the time then depends on the limit, not on the text. */
+  readonly limit?: number;
 }
 
 /** How {@link Tokenizer.decode} writes control tokens. */
@@ -44,8 +50,8 @@ export interface Tokenizer {
 
   /** Ids of `text`. Lone surrogates count as U+FFFD. No BOS or EOS is added. */
   encode(text: string, options?: EncodeOptions): Int32Array;
-  /** `encode(text, options).length`. */
-  count(text: string, options?: EncodeOptions): number;
+  /** `encode(text, options).length`, or `limit` + 1 where that is more than `limit`. */
+  count(text: string, options?: CountOptions): number;
   /**
    * Cuts `text` at control and user-defined tokens: ids for these, strings for what is between.
    *
@@ -68,11 +74,6 @@ export interface Tokenizer {
   idOf(text: string): number | undefined;
 }
 
-/** Buffers up to this size are kept for the next text. */
-const keptInput = 1 << 20;
-/** Pieces that are found and encoded at a time. */
-const blockSize = 2048;
-
 const utf8Encoder = new TextEncoder();
 const utf8Decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const strictDecoder = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
@@ -84,24 +85,41 @@ const loneSurrogate = /\p{Surrogate}/gu;
  * @throws ModelFileError where the merges do not fit the pieces.
  */
 export function createTokenizer(vocabulary: Vocabulary | SentencePieceVocabulary): Tokenizer {
-  const { pieces, specialIds, userDefinedIds } = vocabulary;
-  const vocabSize = pieces.length;
-  const spelled = new Map<string, number>();
-  for (let id = 0; id < vocabSize; id++) if (pieces[id] !== "") spelled.set(pieces[id], id);
-  const literalIds = new Set([...specialIds, ...userDefinedIds]);
+  const literalIds = new Set([...vocabulary.specialIds, ...vocabulary.userDefinedIds]);
   const kind =
     "merges" in vocabulary
-      ? createByteLevel(vocabulary, spelled, literalIds)
+      ? createByteLevel(vocabulary, literalIds)
       : createSentencePiece(vocabulary, literalIds);
+  return tokenizerOf(kind, vocabulary, () => vocabulary);
+}
+
+/** What a tokenizer knows of its tokens besides their bytes. */
+export type TokenRoles = Omit<Vocabulary, "pieces" | "merges" | keyof Splitting>;
+
+/** A tokenizer from what was built of a vocabulary, which is only asked for where it is wanted. */
+export function tokenizerOf(
+  kind: Kind,
+  { specialIds, userDefinedIds, bosId, eosId, endIds, addBos }: TokenRoles,
+  readVocabulary: () => Vocabulary | SentencePieceVocabulary,
+): Tokenizer {
   const { encoder, addsSpace } = kind;
   const { bytes: allBytes, starts } = kind.tokenBytes;
-  const userPattern = matchAny([...userDefinedIds].map((id) => pieces[id]));
-  const specialPattern = matchAny([...literalIds].map((id) => pieces[id]));
-  const pieceEncoder = new PieceEncoder(encoder, wholePieces(kind.wholeIds, kind.tokenBytes));
-  const ends = new Int32Array(blockSize);
-  let input = new Uint8Array(1024); // UTF-8 of the text at hand
-  let view = new DataView(input.buffer);
+  const vocabSize = starts.length - 1;
+  const literals = new Map<string, number>();
+  for (const id of [...specialIds, ...userDefinedIds].toSorted((a, b) => a - b)) {
+    literals.set(textOf(id), id);
+  }
+  const userPattern = matchAny([...userDefinedIds].map(textOf));
+  const specialPattern = matchAny([...literals.keys()]);
+  const pieceEncoder = new PieceEncoder(encoder, kind.whole);
+  const reader = new PieceReader();
+  let vocabulary: Vocabulary | SentencePieceVocabulary | undefined;
+  let normalIds: Map<string, number> | undefined; // spelling -> id
   let digest: string | undefined;
+
+  function vocabularyOnce(): Vocabulary | SentencePieceVocabulary {
+    return (vocabulary ??= readVocabulary());
+  }
 
   function checkId(caller: string, id: number): void {
     if (!Number.isInteger(id) || id < 0 || id >= vocabSize) {
@@ -115,32 +133,24 @@ export function createTokenizer(vocabulary: Vocabulary | SentencePieceVocabulary
     return allBytes.subarray(starts[id], starts[id + 1]);
   }
 
-  /** Puts the UTF-8 of `text` into `input` and returns its length. */
-  function readText(text: string): number {
-    const room = 3 * text.length + piecePadding;
-    if (room > input.length || (input.length > keptInput && room <= keptInput)) {
-      input = new Uint8Array(Math.max(room, keptInput));
-      view = new DataView(input.buffer);
-    }
-    return utf8Encoder.encodeInto(text, input).written;
+  function textOf(id: number): string {
+    return utf8Decoder.decode(bytesOf(id));
   }
 
-  /** Appends the ids of a text without control tokens. */
-  function encodeText(raw: string): void {
+  /** Appends the ids of a text without control tokens; stops soon after `limit` ids. */
+  function encodeText(raw: string, limit: number): void {
     const text = kind.prepare(raw);
     if (kind.scanner === undefined) {
       kind.split(text, (piece) => {
-        ends[0] = readText(piece);
-        pieceEncoder.encode(input, view, 0, ends, 1);
+        reader.readWhole(piece);
+        pieceEncoder.encode(reader, 1);
       });
       return;
     }
-    const length = readText(text);
-    for (let at = 0; at < length;) {
-      const count = kind.scanner(input, at, length, ends);
-      pieceEncoder.encode(input, view, at, ends, count);
-      at = ends[count - 1];
-    }
+    reader.read(text, kind.scanner, (count) => {
+      pieceEncoder.encode(reader, count);
+      return pieceEncoder.used <= limit;
+    });
   }
 
   function cut(text: string, pattern: RegExp | undefined): (number | string)[] {
@@ -149,43 +159,47 @@ export function createTokenizer(vocabulary: Vocabulary | SentencePieceVocabulary
     let start = 0;
     for (const match of text.matchAll(pattern)) {
       if (match.index > start) parts.push(text.slice(start, match.index));
-      parts.push(spelled.get(match[0]) as number);
+      parts.push(literals.get(match[0]) as number);
       start = match.index + match[0].length;
     }
     if (start < text.length) parts.push(text.slice(start));
     return parts;
   }
 
-  /** Fills the list of ids from its start. */
-  function run(text: string, special: boolean): void {
+  /** Fills the list of ids from its start, up to a little more than `limit` ids. */
+  function run(text: string, special: boolean, limit: number): void {
     pieceEncoder.used = 0;
     const pattern = special ? specialPattern : userPattern;
-    if (pattern === undefined && kind.scanner !== undefined) return encodeText(text);
+    if (pattern === undefined && kind.scanner !== undefined) return encodeText(text, limit);
     for (const part of cut(text.replace(loneSurrogate, "\uFFFD"), pattern)) {
       if (typeof part === "number") pieceEncoder.push(part);
-      else encodeText(part);
+      else encodeText(part, limit);
+      if (pieceEncoder.used > limit) return;
     }
   }
 
-  return {
+  const tokenizer: Tokenizer = {
     vocabSize,
-    bosId: vocabulary.bosId,
-    eosId: vocabulary.eosId,
-    endIds: vocabulary.endIds,
-    addBos: vocabulary.addBos,
+    bosId,
+    eosId,
+    endIds,
+    addBos,
     algorithm: encoder.algorithm,
     missingBytes: encoder.missingBytes,
-    vocabulary,
+    get vocabulary() {
+      return vocabularyOnce();
+    },
     get sha256() {
-      return (digest ??= digestOf(vocabulary));
+      return (digest ??= digestOf(vocabularyOnce()));
     },
     encode(text, options) {
-      run(text, options?.special === true);
+      run(text, options?.special === true, Infinity);
       return pieceEncoder.output.slice(0, pieceEncoder.used);
     },
     count(text, options) {
-      run(text, options?.special === true);
-      return pieceEncoder.used;
+      const limit = options?.limit ?? Infinity;
+      run(text, options?.special === true, limit);
+      return Math.min(pieceEncoder.used, limit + 1);
     },
     splitSpecial: (text) => cut(text, specialPattern),
     decode(ids, options) {
@@ -217,31 +231,20 @@ export function createTokenizer(vocabulary: Vocabulary | SentencePieceVocabulary
       return specialIds.has(id);
     },
     idOf(text) {
-      const literal = spelled.get(text);
-      if (literal !== undefined && literalIds.has(literal)) return literal;
-      const id = spelled.get(kind.spell(utf8Encoder.encode(text)));
-      return id === undefined || literalIds.has(id) ? undefined : id;
+      const literal = literals.get(text);
+      if (literal !== undefined) return literal;
+      if (normalIds === undefined) {
+        const { pieces } = vocabularyOnce();
+        normalIds = new Map();
+        for (const [id, piece] of pieces.entries()) {
+          if (piece !== "" && !specialIds.has(id) && !userDefinedIds.has(id)) normalIds.set(piece, id);
+        }
+      }
+      return normalIds.get(kind.spell(utf8Encoder.encode(text)));
     },
   };
-}
-
-function createByteLevel(
-  { pieces, merges, preTokenizer, normalizer, ignoreMerges }: Vocabulary,
-  idOf: ReadonlyMap<string, number>,
-  literalIds: ReadonlySet<number>,
-): Kind {
-  const tokenBytes = unspellAll(pieces, literalIds);
-  const bpe = createBpe({ idOf, merges, tokenBytes });
-  return {
-    tokenBytes,
-    encoder: bpe,
-    addsSpace: false,
-    wholeIds: ignoreMerges ? [...pieces.keys()].filter((id) => !literalIds.has(id)) : bpe.liveIds,
-    prepare: normalizer === undefined ? (text) => text : (text) => text.normalize(normalizer),
-    scanner: preTokenizer.scanner,
-    split: preTokenizer.split,
-    spell,
-  };
+  kinds.set(tokenizer, kind);
+  return tokenizer;
 }
 
 /** A pattern for the first of `texts` in a text, the longest where several start at one place. */
