@@ -12,12 +12,17 @@ import { buildLinearTables, LinearEncoder, PairRules } from "./bpe-linear.ts";
 import { spellByte, type TokenBytes } from "./byte-level.ts";
 import { PairTable } from "./pair-table.ts";
 
-/** Which encoder a vocabulary got: "linear", or "heap" where its merges do not come in training order. */
-export type BpeAlgorithm = "linear" | "heap";
+/**
+ * Which encoder a vocabulary got: "linear", "heap" where its merges do not come in training order, or "delegated" where `@huggingface/tokenizers`
+ * encodes.
+ */
+export type BpeAlgorithm = "linear" | "heap" | "delegated";
 
 /** An encoder over public ids. */
 export interface Encoder {
   readonly algorithm: BpeAlgorithm;
+  /** Why this algorithm, as a sentence. */
+  readonly reason: string;
   /** Bytes without a token: text that holds them loses them. */
   readonly missingBytes: Uint8Array;
   /** Work done so far, in elementary steps. */
@@ -65,14 +70,16 @@ export function createBpe({ idOf, merges, tokenBytes }: BpeInput): Bpe {
 
 /** Builds the encoder of a merge list that is known to fit the tokens. */
 export function createBpeOfIds(list: MergeIds, tokenBytes: TokenBytes): Bpe {
-  return bpeOf(list, createLinear(list, tokenBytes) ?? createHeap(list, tokenBytes));
+  const linear = createLinear(list, tokenBytes);
+  return bpeOf(list, typeof linear === "object" ? linear : createHeap(list, tokenBytes, linear));
 }
 
 /** The encoder of what was built from a merge list before. */
 export function bpeOf(list: MergeIds, built: Built): Bpe {
-  const { encoder, symbolIds, algorithm, deadIds } = built;
+  const { encoder, symbolIds, algorithm, deadIds, reason } = built;
   return {
     algorithm,
+    reason,
     deadIds,
     list,
     built,
@@ -95,17 +102,22 @@ export function bpeOf(list: MergeIds, built: Built): Bpe {
   };
 }
 
+/** Why a vocabulary has the linear encoder. */
+export const linearReason =
+  "every token is made of two tokens that are made before it, so neighbors alone tell an encoding";
+
 /** What does the work of an encoder. */
 export interface Built {
   readonly algorithm: BpeAlgorithm;
+  readonly reason: string;
   readonly encoder: LinearEncoder | HeapEncoder;
   /** Symbol -> public id. */
   readonly symbolIds: Int32Array;
   readonly deadIds: number[];
 }
 
-/** Undefined where some token ranks before one of its parts. Symbols: 0..255 the bytes, 256 + r what the live merge of rank r makes. */
-function createLinear(list: MergeIds, { bytes, starts }: TokenBytes): Built | undefined {
+/** The first merge that ranks before one of its parts, if there is one. Symbols: 0..255 the bytes, 256 + r what the live merge of rank r makes. */
+function createLinear(list: MergeIds, { bytes, starts }: TokenBytes): Built | number {
   const { byteIds, left, right, whole } = list;
   const symbols = 256 + whole.length;
   const symbolIds = new Int32Array(symbols).fill(-1);
@@ -122,7 +134,7 @@ function createLinear(list: MergeIds, { bytes, starts }: TokenBytes): Built | un
     if (second < 0) missed.add(right[rank]);
     // Dead: the parts never meet, or the token is made by an earlier merge.
     if (first < 0 || second < 0 || symbolOf[id] >= 0 || !rules.isPair(first, second)) continue;
-    if (missed.has(id)) return undefined;
+    if (missed.has(id)) return rank;
     const symbol = 256 + rank;
     rules.add(first, second, symbol);
     symbolOf[id] = symbol;
@@ -132,6 +144,7 @@ function createLinear(list: MergeIds, { bytes, starts }: TokenBytes): Built | un
   }
   return {
     algorithm: "linear",
+    reason: linearReason,
     encoder: new LinearEncoder(buildLinearTables(rules, spans)),
     symbolIds,
     deadIds: distinct(whole).filter((id) => symbolOf[id] < 0),
@@ -139,7 +152,7 @@ function createLinear(list: MergeIds, { bytes, starts }: TokenBytes): Built | un
 }
 
 /** For any merge list. Symbols: 0..255 the bytes, 256 + r what the merge of rank r makes, the first where several make one token. */
-function createHeap(list: MergeIds, { bytes, starts }: TokenBytes): Built {
+function createHeap(list: MergeIds, { bytes, starts }: TokenBytes, misplaced: number): Built {
   const { byteIds, left, right, whole } = list;
   const symbolIds = new Int32Array(256 + whole.length);
   symbolIds.set(byteIds);
@@ -164,7 +177,8 @@ function createHeap(list: MergeIds, { bytes, starts }: TokenBytes): Built {
   const deadIds = distinct(whole).filter(
     (id) => encoder.encode(bytes, starts[id], starts[id + 1], scratch, 0) > 1,
   );
-  return { algorithm: "heap", encoder, symbolIds, deadIds };
+  const reason = `merge ${misplaced} comes after one that needs the token it makes, ${whole[misplaced]}, so neighbors alone do not tell an encoding`;
+  return { algorithm: "heap", reason, encoder, symbolIds, deadIds };
 }
 
 /** Token id -> symbol for the single bytes, -1 for the rest. */

@@ -21,6 +21,7 @@ export {
   type PreTokenizer,
   type PreTokenizerJson,
 } from "./pre-tokenizer.ts";
+export { loadTokenizerJson } from "./delegated.ts";
 export { saveTables, tokenizerFromTables } from "./tables.ts";
 export { type TiktokenOptions, tokenizerFromTiktoken, toTiktoken } from "./tiktoken.ts";
 export {
@@ -28,6 +29,7 @@ export {
   createTokenizer,
   type DecodeOptions,
   type EncodeOptions,
+  type Explanation,
   type Tokenizer,
 } from "./tokenizer.ts";
 export {
@@ -38,4 +40,9 @@ export {
   tokenizerFromJson,
   toTokenizerJson,
 } from "./tokenizer-json.ts";
-export type { SentencePieceVocabulary, Vocabulary } from "./vocabulary.ts";
+export type {
+  AnyVocabulary,
+  DelegatedVocabulary,
+  SentencePieceVocabulary,
+  Vocabulary,
+} from "./vocabulary.ts";

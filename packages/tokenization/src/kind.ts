@@ -20,6 +20,8 @@ export interface Kind {
   split(text: string, emit: (part: string) => void): void;
   /** The encoder with its merges, for byte-level BPE. */
   readonly bpe: Bpe | undefined;
+  /** Text of ids, where it is not that of their bytes one after the other. */
+  readonly decode?: (ids: number[], skipSpecial: boolean) => string;
   /** How a normal token of these bytes is spelled. */
   spell(bytes: Uint8Array): string;
 }

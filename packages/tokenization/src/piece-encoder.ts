@@ -18,7 +18,8 @@ export function wholePieces(ids: Iterable<number>, { bytes, starts }: TokenBytes
   const table = new PieceTable(list.length);
   for (const id of list) {
     const length = starts[id + 1] - starts[id];
-    if (length > 0 && table.find(view, starts[id], length) < 0) table.add(view, starts[id], length, id);
+    if (length > 0 && table.find(view, starts[id], length) < 0)
+      table.add(view, starts[id], length, id);
   }
   return table;
 }

@@ -109,7 +109,8 @@ export class PieceTable {
     for (; i + 4 <= length; i += 4) {
       if (keptView.getInt32(at + i, true) !== view.getInt32(start + i, true)) return false;
     }
-    for (; i < length; i++) if (keptView.getUint8(at + i) !== view.getUint8(start + i)) return false;
+    for (; i < length; i++)
+      if (keptView.getUint8(at + i) !== view.getUint8(start + i)) return false;
     return true;
   }
 

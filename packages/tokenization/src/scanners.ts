@@ -31,16 +31,12 @@ import {
  * Writes where the pieces of `bytes[start, end)`, which is UTF-8, end, as many as `ends` holds; returns how many. A further call goes on from the last
  * end.
  */
-export type Scanner = (
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  ends: Int32Array,
-) => number;
+export type Scanner = (bytes: Uint8Array, start: number, end: number, ends: Int32Array) => number;
 
 const apostrophe = 0x27;
 const blank = 0x20;
 const slash = 0x2f;
+const lineFeed = 0x0a;
 const prefixMask = space | other;
 
 /** The scanner of a pattern; undefined where there is none. */
@@ -73,7 +69,7 @@ function afterSpaces(bytes: Uint8Array, at: number, runEnd: number, end: number)
 function afterLines(bytes: Uint8Array, at: number, end: number): number {
   const runEnd = afterRun(bytes, at, end, space);
   for (let last = runEnd - 1; last >= at; last--) {
-    if (bytes[last] === 0x0a || bytes[last] === 0x0d) return last + 1;
+    if (bytes[last] === lineFeed || bytes[last] === 0x0d) return last + 1;
   }
   return afterSpaces(bytes, at, runEnd, end);
 }
@@ -129,8 +125,7 @@ function cl100kScanner(digits: number): Scanner {
       const lead = bytes[at];
       let length = 0;
       if (lead === apostrophe) length = contraction(bytes, at, end, 0x20);
-      at =
-        length > 0 ? at + length : afterCl100k(bytes, at, end, classAt(bytes, at), digits);
+      at = length > 0 ? at + length : afterCl100k(bytes, at, end, classAt(bytes, at), digits);
       ends[count++] = at;
     }
     return count;
@@ -152,7 +147,7 @@ function afterCl100k(
       return afterRun(bytes, from, end, letter);
     }
   }
-  return afterSymbols(bytes, at, end, bits, 0);
+  return afterSymbols(bytes, at, end, bits, lineFeed);
 }
 
 /** [^\s\p{L}\p{N}]+[\r\n]*, with a blank before it, or white space; `tail` is a byte that may stand among the newlines. */
@@ -168,13 +163,14 @@ function afterSymbols(
     return afterLines(bytes, at, end);
   }
   let after = afterRun(bytes, from, end, other);
-  while (
-    after < end &&
-    (bytes[after] === 0x0a || bytes[after] === 0x0d || (tail !== 0 && bytes[after] === tail))
-  ) {
+  while (after < end && isTail(bytes[after], tail)) {
     after++;
   }
   return after;
+}
+
+function isTail(byte: number, tail: number): boolean {
+  return byte === lineFeed || byte === 0x0d || byte === tail;
 }
 
 interface CasedRules {
@@ -240,10 +236,7 @@ const scanners: ReadonlyMap<string, Scanner> = new Map([
   [llama3Pattern, cl100kScanner(3)],
   [qwen2Pattern, cl100kScanner(1)],
   [o200kPattern, casedScanner({ head: upper, body: lower, contractions: true, digits: 3 })],
-  [
-    gpt4oPattern,
-    casedScanner({ head: notSmall, body: notCapital, contractions: true, digits: 3 }),
-  ],
+  [gpt4oPattern, casedScanner({ head: notSmall, body: notCapital, contractions: true, digits: 3 })],
   [
     tekkenPattern,
     casedScanner({ head: notSmall, body: notCapital, contractions: false, digits: 1 }),

@@ -68,6 +68,7 @@ function joinBytes(tokens: readonly Uint8Array[]): TokenBytes {
 /** Symbols are ids and, for a character without a piece, `vocabSize` + its code point. */
 class ScoreEncoder implements Encoder {
   readonly algorithm = "heap";
+  readonly reason = "SentencePiece merges by score over a whole text";
   readonly missingBytes: Uint8Array;
   private readonly vocabSize: number;
   private readonly byteIds: Int32Array;

@@ -7,7 +7,7 @@
  * Does not: SentencePiece, and vocabularies with the heap encoder.
  */
 import { ModelFileError, UnsupportedError } from "@veridraft/core-probs";
-import { bpeOf } from "./bpe.ts";
+import { bpeOf, linearReason } from "./bpe.ts";
 import { LinearEncoder, PairRules } from "./bpe-linear.ts";
 import { byteLevelKind, spellVocabulary } from "./byte-level-kind.ts";
 import { kindOf } from "./kind.ts";
@@ -41,18 +41,36 @@ export function saveTables(tokenizer: Tokenizer): Uint8Array {
   const kind = kindOf("saveTables", tokenizer);
   const { vocabulary } = tokenizer;
   const { bpe, tokenBytes, whole } = kind;
-  if (bpe === undefined || !("merges" in vocabulary) || !(bpe.built.encoder instanceof LinearEncoder)) {
+  if (
+    bpe === undefined ||
+    !("merges" in vocabulary) ||
+    !(bpe.built.encoder instanceof LinearEncoder)
+  ) {
     throw new UnsupportedError(
-      'saveTables: only byte-level BPE with the linear encoder has tables, and this tokenizer has the "heap" encoder',
+      "saveTables: only byte-level BPE with the linear encoder has tables, and this tokenizer has another",
     );
   }
   const { rules, lengths, shorter, edges, terminals } = bpe.built.encoder.tables;
   const { left, right, whole: made, byteIds } = bpe.list;
   const pieces = whole.save();
   const arrays: ArrayBufferView[] = [
-    ...[tokenBytes.starts, byteIds, left, right, made, bpe.built.symbolIds],
-    ...[Int32Array.from(bpe.deadIds), rules.left, rules.right, rules.pairs.slots],
-    ...[lengths, shorter, edges.slots, terminals, pieces.slots, pieces.kept, tokenBytes.bytes],
+    tokenBytes.starts,
+    byteIds,
+    left,
+    right,
+    made,
+    bpe.built.symbolIds,
+    Int32Array.from(bpe.deadIds),
+    rules.left,
+    rules.right,
+    rules.pairs.slots,
+    lengths,
+    shorter,
+    edges.slots,
+    terminals,
+    pieces.slots,
+    pieces.kept,
+    tokenBytes.bytes,
   ];
   const header: Header = {
     preTokenizer: vocabulary.preTokenizer.json,
@@ -134,7 +152,8 @@ export function tokenizerFromTables(tables: Uint8Array): Tokenizer {
     addBos: header.addBos,
   };
   const literalIds = new Set([...header.specialIds, ...header.userDefinedIds]);
-  const bpe = bpeOf(list, { algorithm: "linear", encoder, symbolIds, deadIds });
+  const built = { algorithm: "linear", reason: linearReason, encoder, symbolIds, deadIds } as const;
+  const bpe = bpeOf(list, built);
   const kind = byteLevelKind(bpe, tokenBytes, literalIds, splitting, whole);
   return tokenizerOf(kind, roles, () => ({
     ...roles,

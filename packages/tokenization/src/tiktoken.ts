@@ -160,7 +160,13 @@ function readTokens(file: string): TokenBytes {
     while (file[i] === "=") i++;
     const id = Number(file.slice(i, stop));
     if (stop > at) {
-      if (end === begin || rest === 1 || file[i] !== " " || !Number.isInteger(id) || id < starts.length) {
+      if (
+        end === begin ||
+        rest === 1 ||
+        file[i] !== " " ||
+        !Number.isInteger(id) ||
+        id < starts.length
+      ) {
         throw new ModelFileError(
           `tokenizerFromTiktoken: line ${line}, "${file.slice(at, Math.min(stop, at + 60))}", is not a token in base64 and a rank of at least ${starts.length}`,
         );
@@ -183,7 +189,11 @@ function addSpecial(tokens: TokenBytes, special: Readonly<Record<string, number>
   let added = 0;
   let next = 0;
   for (const [text, id] of texts) {
-    if (!Number.isInteger(id) || id < next || (id + 1 < starts.length && starts[id] < starts[id + 1])) {
+    if (
+      !Number.isInteger(id) ||
+      id < next ||
+      (id + 1 < starts.length && starts[id] < starts[id + 1])
+    ) {
       throw new InvalidArgumentError(
         `tokenizerFromTiktoken: the id of "${text}" must be an integer >= 0 that no other token has, got ${id}`,
       );

@@ -6,7 +6,7 @@ import { type Kind, kinds } from "./kind.ts";
 import { PieceEncoder } from "./piece-encoder.ts";
 import { PieceReader } from "./piece-reader.ts";
 import { createSentencePiece } from "./sentence-piece.ts";
-import type { SentencePieceVocabulary, Vocabulary } from "./vocabulary.ts";
+import type { AnyVocabulary, SentencePieceVocabulary, Vocabulary } from "./vocabulary.ts";
 
 /** How {@link Tokenizer.encode} reads the text. */
 export interface EncodeOptions {
@@ -31,6 +31,19 @@ export interface DecodeOptions {
   readonly special?: "keep" | "skip";
 }
 
+/** What {@link Tokenizer.explain} says. */
+export interface Explanation {
+  readonly encoder: BpeAlgorithm;
+  /** Why, as a sentence. */
+  readonly reason: string;
+  /** "scanner" for the split patterns that are written out by hand, "regex" for others, "none" where a text is one piece. */
+  readonly split: "scanner" | "regex" | "none";
+  /** Tokens that merges are said to make, but that no text produces. */
+  readonly deadIds: readonly number[];
+  /** Bytes without a token. */
+  readonly missingBytes: readonly number[];
+}
+
 /** Between text and token ids: byte-level BPE, or SentencePiece. */
 export interface Tokenizer {
   readonly vocabSize: number;
@@ -42,11 +55,11 @@ export interface Tokenizer {
   readonly addBos: boolean;
   /** Hex digest of what maps text to ids and back (pieces, kinds, merges, pre-tokenizer, normalizer): equal digests, equal tokenizers. */
   readonly sha256: string;
-  /** "linear", or "heap" where the merges are not in training order, and for SentencePiece. */
+  /** "linear"; "heap" where the merges are not in training order, and for SentencePiece; or "delegated" to `@huggingface/tokenizers`. */
   readonly algorithm: BpeAlgorithm;
   /** Bytes that no token has: text that holds them loses them in `encode`. Empty for most models; SmolLM2 lacks 21 (control characters and bytes that UTF-8 seldom or never uses). */
   readonly missingBytes: Uint8Array;
-  readonly vocabulary: Vocabulary | SentencePieceVocabulary;
+  readonly vocabulary: AnyVocabulary;
 
   /** Ids of `text`. Lone surrogates count as U+FFFD. No BOS or EOS is added. */
   encode(text: string, options?: EncodeOptions): Int32Array;
@@ -64,6 +77,8 @@ export interface Tokenizer {
    * `createDecodeStream`, not id by id.
    */
   decode(ids: ArrayLike<number>, options?: DecodeOptions): string;
+  /** Which encoder and which split this vocabulary has, and why. */
+  explain(): Explanation;
   /** Bytes of one token: a view, not to be written to. */
   tokenBytes(id: number): Uint8Array;
   /** Text of one token for people to read; a byte that is not part of a whole character is shown as \xE2. */
@@ -100,7 +115,7 @@ export type TokenRoles = Omit<Vocabulary, "pieces" | "merges" | keyof Splitting>
 export function tokenizerOf(
   kind: Kind,
   { specialIds, userDefinedIds, bosId, eosId, endIds, addBos }: TokenRoles,
-  readVocabulary: () => Vocabulary | SentencePieceVocabulary,
+  readVocabulary: () => AnyVocabulary,
 ): Tokenizer {
   const { encoder, addsSpace } = kind;
   const { bytes: allBytes, starts } = kind.tokenBytes;
@@ -113,11 +128,11 @@ export function tokenizerOf(
   const specialPattern = matchAny([...literals.keys()]);
   const pieceEncoder = new PieceEncoder(encoder, kind.whole);
   const reader = new PieceReader();
-  let vocabulary: Vocabulary | SentencePieceVocabulary | undefined;
+  let vocabulary: AnyVocabulary | undefined;
   let normalIds: Map<string, number> | undefined; // spelling -> id
   let digest: string | undefined;
 
-  function vocabularyOnce(): Vocabulary | SentencePieceVocabulary {
+  function vocabularyOnce(): AnyVocabulary {
     return (vocabulary ??= readVocabulary());
   }
 
@@ -209,6 +224,7 @@ export function tokenizerOf(
         checkId("decode", ids[i]);
         if (!skip || !specialIds.has(ids[i])) length += starts[ids[i] + 1] - starts[ids[i]];
       }
+      if (kind.decode !== undefined) return kind.decode(Array.from(ids), skip);
       const joined = new Uint8Array(length);
       let at = 0;
       for (let i = 0; i < ids.length; i++) {
@@ -218,6 +234,13 @@ export function tokenizerOf(
       }
       return utf8Decoder.decode(addsSpace && joined[0] === 0x20 ? joined.subarray(1) : joined);
     },
+    explain: () => ({
+      encoder: encoder.algorithm,
+      reason: encoder.reason,
+      split: kind.scanner ? "scanner" : kind.bpe ? "regex" : "none",
+      deadIds: kind.bpe?.deadIds ?? [],
+      missingBytes: [...encoder.missingBytes],
+    }),
     tokenBytes(id) {
       checkId("tokenBytes", id);
       return bytesOf(id);
@@ -237,7 +260,8 @@ export function tokenizerOf(
         const { pieces } = vocabularyOnce();
         normalIds = new Map();
         for (const [id, piece] of pieces.entries()) {
-          if (piece !== "" && !specialIds.has(id) && !userDefinedIds.has(id)) normalIds.set(piece, id);
+          if (piece !== "" && !specialIds.has(id) && !userDefinedIds.has(id))
+            normalIds.set(piece, id);
         }
       }
       return normalIds.get(kind.spell(utf8Encoder.encode(text)));
@@ -276,7 +300,7 @@ function readable(bytes: Uint8Array): string {
   }
 }
 
-function digestOf(vocabulary: Vocabulary | SentencePieceVocabulary): string {
+function digestOf(vocabulary: AnyVocabulary): string {
   const hash = createHash("sha256");
   const section = (name: string, lines: Iterable<string | number>): void => {
     hash.update(`${name}\n${JSON.stringify([...lines])}\n`);
@@ -295,6 +319,8 @@ function digestOf(vocabulary: Vocabulary | SentencePieceVocabulary): string {
     section("merges", vocabulary.merges);
     section("split", vocabulary.preTokenizer.patterns);
     section("rules", [vocabulary.normalizer ?? "", String(vocabulary.ignoreMerges)]);
+  } else if ("json" in vocabulary) {
+    section("json", [JSON.stringify(vocabulary.json)]);
   } else {
     section("scores", vocabulary.scores);
     section("rules", [String(vocabulary.addSpacePrefix)]);

@@ -42,7 +42,9 @@ function scan(pattern: string, text: string, block: number): number[] {
 function match(pattern: string, text: string): number[] {
   let at = 0;
   return Array.from(
-    new TextDecoder("utf-8", { ignoreBOM: true }).decode(utf8.encode(text)).matchAll(compilePattern(pattern, "g")),
+    new TextDecoder("utf-8", { ignoreBOM: true })
+      .decode(utf8.encode(text))
+      .matchAll(compilePattern(pattern, "g")),
     ([piece]) => (at += utf8.encode(piece).length),
   );
 }
@@ -69,7 +71,13 @@ describe.each(Object.entries(patterns))("the scanner of %s", (_, pattern) => {
   it("finds the pieces that the regular expression finds, in blocks of any size", () => {
     fc.assert(
       fc.property(
-        fc.string({ unit: fc.oneof(fc.constantFrom(...units), fc.string({ unit: "binary", minLength: 1, maxLength: 1 })), maxLength: 24 }),
+        fc.string({
+          unit: fc.oneof(
+            fc.constantFrom(...units),
+            fc.string({ unit: "binary", minLength: 1, maxLength: 1 }),
+          ),
+          maxLength: 24,
+        }),
         fc.integer({ min: 1, max: 5 }),
         (text, block) => {
           expect(scan(pattern, text, block)).toEqual(match(pattern, text));
