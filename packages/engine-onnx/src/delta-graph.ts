@@ -16,6 +16,8 @@ export interface DeltaGraph {
   readonly headDim: number;
   readonly cacheType: CacheType;
   readonly vocabSize: number;
+  /** Of a row of hidden states; 0 where the graph gives none. */
+  readonly tapWidth: number;
 }
 
 /** Whether a graph has the engine's own layout. */
@@ -45,5 +47,6 @@ export function deltaGraph({ path, inputs, outputs }: OnnxHeader): DeltaGraph {
     headDim: headDim as number,
     cacheType: "f32",
     vocabSize: vocabSize as number,
+    tapWidth: 0,
   };
 }

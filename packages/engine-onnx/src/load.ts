@@ -6,7 +6,7 @@ import { dirname, join, resolve } from "node:path";
 import { InvalidArgumentError, UnsupportedError } from "@veridraft/core-probs";
 import type { Tokenizer } from "@veridraft/tokenization";
 import { adapterHasHalves } from "./adapter.ts";
-import { type DecoderShape, decoderShape, fitsHalves } from "./architectures.ts";
+import { type DecoderShape, decoderShape, fitsHalves, tapsOf } from "./architectures.ts";
 import { type CacheType, cacheTypes } from "./cache-type.ts";
 import { convertedModel, defaultCacheFolder } from "./convert.ts";
 import { usableCpus } from "./cpus.ts";
@@ -197,6 +197,7 @@ async function convert(
     headDim,
     cacheType,
     vocabSize: vocab,
+    tapWidth: tapsOf(shape).length * shape.hidden,
   };
   return { graph, weights, contextLength: context, folder };
 }

@@ -17,7 +17,7 @@ export interface SessionOptions {
 
 /** What has to be there for a device that is not the CPU. */
 const remedies = {
-  cuda: "it needs an NVIDIA driver, CUDA 12 and the libraries that the install script of onnxruntime-node downloads",
+  cuda: "it needs an NVIDIA driver, CUDA with cuDNN 9, and libonnxruntime_providers_cuda.so beside the library of onnxruntime-node: its install script downloads that for CUDA 12, the Python wheel onnxruntime-gpu of the same version has that for CUDA 13",
   webgpu: "it needs a graphics driver, on Linux with Vulkan",
 } as const;
 
