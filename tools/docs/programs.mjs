@@ -1,4 +1,4 @@
-/** The programs of the documentation: every block of TypeScript in a README, and every file in an `examples` folder. */
+/** The programs of the documentation: every block of TypeScript in a README, and every file in a folder `examples` or `experiments`. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
@@ -22,11 +22,18 @@ export const readmeBlocks = ["README.md", ...workspaces.map((folder) => `${folde
     })),
   );
 
-export const examples = workspaces
-  .map((folder) => `${folder}/examples`)
-  .filter((folder) => existsSync(root + folder))
-  .flatMap((folder) => readdirSync(root + folder).map((name) => `${folder}/${name}`))
-  .map((path) => ({ name: path, path: root + path, code: read(path) }));
+/** The programs in the folders of a name. */
+const programsIn = (name) =>
+  workspaces
+    .map((folder) => `${folder}/${name}`)
+    .filter((folder) => existsSync(root + folder))
+    .flatMap((folder) => readdirSync(root + folder).map((file) => `${folder}/${file}`))
+    .map((path) => ({ name: path, path: root + path, code: read(path) }));
+
+/** They run in seconds. */
+export const examples = programsIn("examples");
+/** They take longer. */
+export const experiments = programsIn("experiments");
 
 /**
  * The output that a program announces, as a pattern: each comment `// -> text` is one line, `...` in it stands for anything. Without such comments

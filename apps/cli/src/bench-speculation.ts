@@ -5,7 +5,6 @@
  * keeps what it learns from prompt to prompt, as on a server, and shares it with no other, which would tell it the answer. Time is that of decoding,
  * without the prompt.
  */
-import { readFile, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { createRng, type Sampling } from "@veridraft/core-probs";
 import type { Drafters } from "@veridraft/draft-server";
@@ -21,6 +20,7 @@ import { markdownTable } from "markdown-table";
 import { z } from "zod";
 import { openTarget, type Target } from "./local.ts";
 import { generateOptions, jsonOption, modelOptions } from "./options.ts";
+import { replaceTable } from "./replace-table.ts";
 import { speculationPrompts } from "./speculation-prompts.ts";
 
 const classes = Object.keys(speculationPrompts);
@@ -116,7 +116,7 @@ export async function benchSpeculation(flags: Flags): Promise<void> {
     const about = `${cpus().length} x ${cpus()[0].model}, Node ${process.version}, ${loaded.target.name}, ${loaded.target.weights}; ${flags.prompts} prompts a class, at most ${flags.maxTokens} tokens`;
     const report = `${table(rows, flags)}\n\nSpeed against plain decoding (tokens a forward). ${about}.`;
     process.stdout.write(`${flags.json ? JSON.stringify({ about, rows }) : report}\n`);
-    if (flags.readme !== undefined) await replaceTable(flags.readme, report);
+    if (flags.readme !== undefined) await replaceTable(flags.readme, "bench speculation", report);
   } finally {
     await loaded.dispose();
   }
@@ -230,16 +230,4 @@ function table(rows: readonly Row[], { temperatures, drafters }: Flags): string 
 function cell({ speedup, tokensPerForward, differing }: Row): string {
   const differs = differing > 0 ? `, ${differing} TEXTS DIFFER` : "";
   return `${speedup.toFixed(2)} (${tokensPerForward.toFixed(2)}${differs})`;
-}
-
-const markers = ["<!-- bench speculation -->", "<!-- /bench speculation -->"] as const;
-
-async function replaceTable(file: string, report: string): Promise<void> {
-  const content = await readFile(file, "utf8");
-  const [start, end] = markers.map((marker) => content.indexOf(marker));
-  if (start < 0 || end < start) {
-    throw new Error(`${file} has no ${markers[0]} before a ${markers[1]}`);
-  }
-  const before = content.slice(0, start + markers[0].length);
-  await writeFile(file, `${before}\n\n${report}\n\n${content.slice(end)}`);
 }

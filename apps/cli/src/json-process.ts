@@ -15,14 +15,16 @@ export interface JsonProcess {
   stop(): Promise<void>;
 }
 
-/** Starts a program; resolves when it has said its first line. @param args Of Node. */
+/** Starts a program; resolves when it has said its first line. @param command That runs it, by default Node. */
 export async function startJsonProcess(
   name: string,
   args: readonly string[],
+  command = process.execPath,
 ): Promise<JsonProcess> {
-  const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
-  process.once("exit", () => child.kill());
-  const exited = once(child, "exit");
+  const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });
+  const kill = (): void => void child.kill();
+  process.once("exit", kill);
+  const exited = once(child, "exit").finally(() => process.off("exit", kill));
   const ended = exited.then(() => Promise.reject(new Error(`${name} has ended`)));
   ended.catch(() => {});
   const lines = createInterface({ input: child.stdout });

@@ -5,6 +5,7 @@ import { bench, benchOptions } from "./bench.ts";
 import { benchEngine, benchEngineOptions } from "./bench-engine.ts";
 import { benchQuality, qualityOptions } from "./bench-quality.ts";
 import { benchSpeculation, benchSpeculationOptions } from "./bench-speculation.ts";
+import { benchTraining, benchTrainingOptions } from "./bench-training.ts";
 import { chat } from "./chat.ts";
 import { checkLosslessCommand, checkLosslessOptions } from "./check-lossless.ts";
 import { demo } from "./demo.ts";
@@ -91,6 +92,14 @@ configure(
   benchSpeculationOptions,
   prefix,
   benchSpeculation,
+);
+configure(
+  benchCommand
+    .command("training")
+    .description("training steps/s, beside PyTorch, jax-js and TensorFlow.js"),
+  benchTrainingOptions,
+  prefix,
+  benchTraining,
 );
 configure(
   add("check-lossless", "whether drafting changes what the model says: a verdict with numbers"),

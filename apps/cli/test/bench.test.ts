@@ -88,3 +88,36 @@ describe("veridraft bench quality", () => {
     expect(row8.meanKl).toBeLessThan(0.1);
   });
 });
+
+describe("veridraft bench training", () => {
+  it("trains the same on every engine that is there", { timeout }, async () => {
+    const args = ["bench", "training", "--workloads", "toy", "--rounds", "1", "--json"];
+    const { code, out, err } = await runHere(...args, "--python", join(folder, "python"));
+    expect({ code, err }).toMatchObject({ code: 0 });
+    const { rows, notes } = JSON.parse(out);
+    const peers = ["jax-js", "TensorFlow.js"].filter(
+      (peer) => !err.includes(`${peer} is skipped:`),
+    );
+    expect(rows.map(({ engine }: { engine: string }) => engine)).toEqual(["veridraft", ...peers]);
+    for (const { stepsPerSecond, best, threads } of rows) {
+      expect(stepsPerSecond).toBeGreaterThan(0);
+      expect(best).toBe(stepsPerSecond);
+      expect([1, 2]).toContain(threads);
+    }
+    expect(notes.slice(0, 4)).toEqual(
+      ["PyTorch", "PyTorch", "PyTorch --compile", "PyTorch --compile"].map(
+        (peer) => `-: ${peer}, toy: spawn ${join(folder, "python")} ENOENT`,
+      ),
+    );
+    expect(notes[4]).toMatch(
+      /^toy: the losses of the first 4 steps agree within \de[+-]\d+ of them$/,
+    );
+    expect(notes).toHaveLength(5);
+  });
+
+  it("refuses a workload that is none", { timeout }, async () => {
+    const { code, out, err } = await runHere("bench", "training", "--workloads", "toy,large");
+    expect({ code, out }).toEqual({ code: 2, out: "" });
+    expect(err).toMatch(/workloads/);
+  });
+});

@@ -12,7 +12,7 @@ export interface TracedGraph extends Graph {
 
 /**
  * Calls `f` with tensors of the given types and gives the graph of what it returns. Inputs are named by argument and place in its tree, as
- * "0.layers.1.weight", outputs as "result" or "result.1.loss".
+ * "arg0.layers.1.weight", outputs as "result" or "result.1.loss".
  *
  * @param types One tree for each argument of `f`; its leaves say dtype and shape.
  * @throws InvalidArgumentError where `f` returns anything but a tree of tensors, and what `f` throws.
@@ -32,13 +32,18 @@ export function trace<A extends readonly unknown[]>(
     );
   }
   const graph = buildGraph(
-    nameLeaves(treeLeaves<Tensor>(args as Tree<Tensor>), (path) => path),
+    nameLeaves(treeLeaves<Tensor>(args as Tree<Tensor>), inputName),
     nameLeaves(results, resultName),
   );
   return {
     ...graph,
     results: mapTree(({ shape }: Tensor, path) => ({ name: resultName(path), shape }), made),
   };
+}
+
+/** The input for the leaf at a path in the tree of arguments. */
+export function inputName(path: string): string {
+  return `arg${path}`;
 }
 
 function resultName(path: string): string {

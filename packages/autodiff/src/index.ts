@@ -5,7 +5,7 @@ export { trace, type TracedGraph } from "./graph.ts";
 export { type HostArgument, jit, type Jitted } from "./jit.ts";
 export { isMatrix, leavesOf, type Mask, type Params } from "./leaves.ts";
 export { lossCurve, type LossPoint } from "./loss-curve.ts";
-export { buildGraph, type Lowering, type NamedTensors, type StoredValues } from "./lowering.ts";
+export { buildGraph, type Lowering, type NamedTensors } from "./lowering.ts";
 export {
   gelu,
   geluTanh,

@@ -1,6 +1,6 @@
 /** Runs functions on tensors as functions on host arrays: traced and compiled once for each combination of shapes. */
 import { InvalidArgumentError, ShapeError } from "@veridraft/core-probs";
-import { trace, type TracedGraph } from "./graph.ts";
+import { inputName, trace, type TracedGraph } from "./graph.ts";
 import type { GraphRunner, HostTensor, Program } from "./runner.ts";
 import { dtypeOf, showShape, sizeOf, type Tensor, type TensorType } from "./tensor.ts";
 import { type Leaf, type Mapped, mapTree, type Tree, treeLeaves } from "./tree.ts";
@@ -74,9 +74,10 @@ export function jit<A extends readonly unknown[], R>(
     );
     const entry = lookUp(types as readonly Tree<TensorType>[], key);
     const run = entry.program.then((program) =>
-      program.run(Object.fromEntries(leaves.map(({ path, leaf }) => [path, leaf]))),
+      program.run(Object.fromEntries(leaves.map(({ path, leaf }) => [inputName(path), leaf]))),
     );
-    entry.runs = Promise.allSettled([entry.runs, run]);
+    // Without the results, which would live as long as the program.
+    entry.runs = Promise.allSettled([entry.runs, run]).then(() => undefined);
     if (entries.size > maxPrograms) void discard(entries.keys().next().value as string);
     const outputs = await run;
     return mapTree(

@@ -1,7 +1,7 @@
 /** Writes tensors as an ONNX model. */
 import { InvalidArgumentError } from "@veridraft/core-probs";
 import { type Attributes, type ExternalTensor, GraphBuilder } from "./onnx.ts";
-import type { Graph } from "./runner.ts";
+import type { Graph, GraphValue, HostTensor } from "./runner.ts";
 import {
   type ConstantValue,
   type Dim,
@@ -18,8 +18,6 @@ interface OnnxNode {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly attributes: Attributes;
-  /** Outputs after the first so many are left out where nobody reads them. */
-  readonly required: number;
 }
 
 /** What an operation writes its nodes with. */
@@ -40,16 +38,15 @@ export class Lowering {
     return this.outputs(op, inputs, 1, attributes)[0];
   }
 
-  /** Adds a node of several outputs; their names. @param required Outputs after so many are optional to the operator. */
+  /** Adds a node of several outputs; their names. */
   outputs(
     op: string,
     inputs: readonly string[],
     count: number,
     attributes: Attributes = {},
-    required = count,
   ): string[] {
     const outputs = Array.from({ length: count }, () => `v${this.count++}`);
-    this.nodes.push({ op, inputs, outputs, attributes, required });
+    this.nodes.push({ op, inputs, outputs, attributes });
     return outputs;
   }
 
@@ -120,33 +117,30 @@ export class Lowering {
 /** Tensors by name. */
 export type NamedTensors = Readonly<Record<string, Tensor>>;
 
-/** Values that stand in a file beside the model, by the name of their input. */
-export interface StoredValues {
-  /** Of the file, as seen from the model. */
-  readonly dataFile: string;
-  readonly tensors: ReadonlyMap<string, ExternalTensor>;
-}
-
 /**
  * The ONNX model that computes `outputs` from `inputs`.
  *
  * @param inputs Made by `input`.
- * @param stored Inputs that are not fed, but read from a file when the model is loaded.
+ * @param weights Values of inputs that become part of the model, and are then no inputs of it: for a model that is saved. Those of a large one, 2 GiB
+ * being the most that a model file holds, stand in a file beside it.
+ * @param dataFile The name of that file.
  * @throws InvalidArgumentError where the outputs need an input that is not among them.
  */
 export function buildGraph(
   inputs: NamedTensors,
   outputs: NamedTensors,
-  stored: StoredValues = { dataFile: "", tensors: new Map() },
+  weights: Readonly<Record<string, HostTensor | ExternalTensor>> = {},
+  dataFile = "",
 ): Graph {
-  const builder = new GraphBuilder(stored.dataFile);
+  const builder = new GraphBuilder(dataFile);
   const lowering = new Lowering(builder);
   const names = new Map<Tensor, string>();
   const given = new Set<GraphNode>();
   for (const [name, tensor] of Object.entries(inputs)) {
-    const value = stored.tensors.get(name);
-    if (value) builder.external(name, value);
-    else builder.input(name, tensor.dtype, tensor.shape);
+    const value = weights[name];
+    if (value === undefined) builder.input(name, tensor.dtype, tensor.shape);
+    else if ("data" in value) builder.constant(name, value.data, value.shape);
+    else builder.external(name, value);
     lowering.learnSizes(name, tensor.shape);
     names.set(tensor, name);
     given.add(tensor.node);
@@ -170,10 +164,13 @@ export function buildGraph(
     });
   }
   writeOutputs(builder, lowering, names, outputs);
-  const values = (named: NamedTensors): Graph["inputs"] =>
+  const values = (named: NamedTensors): GraphValue[] =>
     Object.entries(named).map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
-  const fed = values(inputs).filter(({ name }) => !stored.tensors.has(name));
-  return { model: builder.encode(), inputs: fed, outputs: values(outputs) };
+  return {
+    model: builder.encode(),
+    inputs: values(inputs).filter(({ name }) => !(name in weights)),
+    outputs: values(outputs),
+  };
 }
 
 /** Writes the nodes, with the names that the outputs shall have. */
@@ -193,23 +190,27 @@ function writeOutputs(
     else copies.push([value, name]);
   }
   const rename = (name: string): string => renamed.get(name) ?? name;
-  const read = new Set([...renamed.keys(), ...lowering.nodes.flatMap((node) => node.inputs)]);
-  for (const { op, inputs, outputs: results, attributes, required } of lowering.nodes) {
-    const count = Math.max(required, results.findLastIndex((name) => read.has(name)) + 1);
-    builder.node(op, inputs.map(rename), results.slice(0, count).map(rename), attributes);
+  for (const { op, inputs, outputs: results, attributes } of lowering.nodes) {
+    builder.node(op, inputs.map(rename), results.map(rename), attributes);
   }
   for (const [value, name] of copies) builder.node("Identity", [rename(value)], name);
 }
 
 /**
- * The nodes in an order that frees memory early. ONNX Runtime goes backwards from the nodes that nobody reads, the last one first; in a training
- * step those are the gradients of parameters, and a gradient of an early layer needs everything before it. So the ones that need the least come last.
+ * The nodes in an order that frees memory early. ONNX Runtime starts from the nodes that nobody reads, the last one first, and makes what each needs; in a
+ * training step these are the gradients of parameters. So the deeper ones, for which more must be there, come before the others.
  */
 function scheduleNodes(outputs: readonly Tensor[]): GraphNode[] {
   const order = orderNodes(outputs);
   const read = new Set(order.flatMap(({ inputs }) => inputs.map(({ node }) => node)));
+  const depths = new Map<GraphNode, number>();
+  const depthOf = (node: GraphNode): number => depths.get(node) ?? 0;
+  for (const node of order) {
+    depths.set(node, 1 + Math.max(0, ...node.inputs.map((tensor) => depthOf(tensor.node))));
+  }
+  const last = order.filter((node) => !read.has(node));
   return [
     ...order.filter((node) => read.has(node)),
-    ...order.filter((node) => !read.has(node)).toReversed(),
+    ...last.toSorted((a, b) => depthOf(b) - depthOf(a)),
   ];
 }

@@ -1,6 +1,7 @@
 /** Reverse mode: gradients as graphs. */
 import { InvalidArgumentError, ShapeError } from "@veridraft/core-probs";
 import { add } from "./operations/elementwise.ts";
+import { sameShape } from "./shapes.ts";
 import { type GraphNode, isTensor, orderNodes, scalar, showShape, type Tensor } from "./tensor.ts";
 import { mapTree, type Tree, treeLeaves } from "./tree.ts";
 
@@ -9,6 +10,7 @@ import { mapTree, type Tree, treeLeaves } from "./tree.ts";
  *
  * @param cotangents By output, in its shape; null for zeros.
  * @returns By input, in its shape; null where no output depends on it.
+ * @throws ShapeError for a cotangent of another shape than its output.
  */
 export function vjp(
   outputs: readonly Tensor[],
@@ -30,7 +32,15 @@ export function vjp(
     const sum = gradients.get(tensor);
     gradients.set(tensor, sum ? add(sum, gradient) : gradient);
   };
-  outputs.forEach((tensor, i) => accumulate(tensor, cotangents[i]));
+  for (const [i, tensor] of outputs.entries()) {
+    const cotangent = cotangents[i];
+    if (cotangent && !sameShape(cotangent.shape, tensor.shape)) {
+      throw new ShapeError(
+        `vjp: cotangent ${i} must have the shape of its output ${showShape(tensor.shape)}, got ${showShape(cotangent.shape)}`,
+      );
+    }
+    accumulate(tensor, cotangent);
+  }
   for (const node of order.toReversed()) {
     if (!relevant.has(node) || node.outputs.some((tensor) => wanted.has(tensor))) continue;
     const own = node.outputs.map((tensor) => gradients.get(tensor) ?? null);

@@ -23,7 +23,7 @@ export interface Graph {
 
 /** A graph that is ready to run. */
 export interface Program {
-  /** @param feeds A tensor for each input, by name. @returns A tensor for each output, by name. */
+  /** @param feeds A tensor for each input, by name. @returns A tensor for each output, by name. @throws InvalidArgumentError for an input without one. */
   run(feeds: Readonly<Record<string, HostTensor>>): Promise<Readonly<Record<string, HostTensor>>>;
   /** Frees what it holds. A second call does nothing. */
   dispose(): Promise<void>;

@@ -32,6 +32,8 @@ export interface TrainOptions<P extends Params, B extends readonly unknown[]> {
   /** Aborted: the step under way is finished and saved. Batches that are waited for are not cut short. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
+  /** Asked after each update; `true` ends the training, as when a held-out loss has stopped falling. */
+  readonly enough?: (params: P, step: number) => boolean | Promise<boolean>;
 }
 
 /** After an update. */
@@ -50,7 +52,7 @@ export interface Trained<P extends Params> {
   readonly params: P;
   /** The optimizer's. */
   readonly state: State;
-  /** Updates done: less than `steps` where it was aborted or the batches ended. */
+  /** Updates done: less than `steps` where it was aborted, the batches ended or it was enough. */
   readonly step: number;
 }
 
@@ -72,6 +74,7 @@ export async function train<P extends Params, B extends readonly unknown[]>({
   tokensPerStep = 1,
   signal,
   onProgress,
+  enough,
 }: TrainOptions<P, B>): Promise<Trained<P>> {
   checkCount("steps", steps);
   if (checkpoint) checkCount("checkpoint.every", checkpoint.every);
@@ -119,7 +122,7 @@ export async function train<P extends Params, B extends readonly unknown[]>({
         tokensPerSecond: tokensPerStep / pace,
         secondsLeft: (steps - step) * pace,
       });
-      if (step >= steps || signal?.aborted) break;
+      if (step >= steps || signal?.aborted || (await enough?.(params, step))) break;
       if (checkpoint && step % checkpoint.every === 0) await save();
     }
   }

@@ -139,14 +139,6 @@ const cases: Record<string, Case> = {
     shapes: rows.map(([n, width]) => [[n, width, 2]]),
   },
   scatterAdd: { f: (x) => ad.scatterAdd(x, ids(2, 0, 2), 4), shapes: size.map((n) => [[3, n]]) },
-  "scatterAdd to many rows": {
-    f: (x) =>
-      ad.sum(
-        ad.reshape(ad.slice(ad.scatterAdd(x, ids(2999, 0, 2999), 3000), 0, 2000), [500, 2, -1]),
-        0,
-      ),
-    shapes: size.map((n) => [[3, n]]),
-  },
   gatherAlong: {
     f: (x) => ad.gatherAlong(x, ad.constant(Int32Array.of(1, 1), [1, 2])),
     shapes: size.map((n) => [[1, n + 1]]),

@@ -140,6 +140,18 @@ describe("train", () => {
     expect(await train({ ...options, checkpoint })).toEqual(await train(options));
   });
 
+  test("ends and saves where it is enough", async () => {
+    const checkpoint = { folder: newFolder(), every: 100 };
+    const { params, step: done } = await train({
+      ...options,
+      checkpoint,
+      enough: async ({ bias }, at) => bias.data[0] < -0.1 && at >= 4,
+    });
+    expect(done).toBeGreaterThanOrEqual(4);
+    expect(params.bias.data[0]).toBeLessThan(-0.1);
+    expect(readdirSync(checkpoint.folder)).toContain(`step-${done}`);
+  });
+
   test("ends with the batches", async () => {
     const { step: done } = await train({
       ...options,

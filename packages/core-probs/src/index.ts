@@ -22,7 +22,15 @@ export {
   totalVariation,
 } from "./kernels.ts";
 export { type Matrix, row } from "./matrix.ts";
-export type { ForwardOptions, LanguageModel, LogitRows, Sequence, TreeSequence } from "./model.ts";
+export type {
+  ForwardOptions,
+  LanguageModel,
+  LogitRows,
+  Sequence,
+  TappedModel,
+  TappedSequence,
+  TreeSequence,
+} from "./model.ts";
 export { createRng, type Purpose, type Rng, type RngKey } from "./rng.ts";
 export { logProbabilityOf, probabilityOf, sample, sampleGumbel, truncateLaw } from "./sampling.ts";
 export { type ScoreOptions, scoreTokens } from "./score.ts";

@@ -66,3 +66,17 @@ export interface TreeSequence extends Sequence {
   commitPath(nodes: ArrayLike<number>): void;
   fork(): TreeSequence;
 }
+
+/** A sequence whose forwards give hidden states beside logits, which drafts that were trained for a model begin with. */
+export interface TappedSequence extends TreeSequence {
+  /** Hidden states of the rows of the last forward, [rows, tapWidth]. @throws InvalidArgumentError before there is one. */
+  readonly taps: Matrix;
+  fork(): TappedSequence;
+}
+
+/** A model that opens such sequences. */
+export interface TappedModel extends LanguageModel<TreeSequence> {
+  /** Width of a row of taps. */
+  readonly tapWidth: number;
+  openTapped(): Promise<TappedSequence>;
+}

@@ -1,5 +1,5 @@
 import { createRng, type LanguageModel, type Rng, type TreeSequence } from "@veridraft/core-probs";
-import { exactLaw, tableModel, treeModelLaws } from "@veridraft/core-probs/testing";
+import { exactLaw, forwardModel, tableModel, treeModelLaws } from "@veridraft/core-probs/testing";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { gumbelCoupling } from "../src/testing/gumbel-coupling.ts";
@@ -187,6 +187,45 @@ describe("modelLaws", () => {
   test("asks for enough ids", async () => {
     await expect(treeModelLaws(tableModel(rows), { ids: [0] })).rejects.toThrow(
       "modelLaws: needs at least 6 ids, got 1",
+    );
+  });
+});
+
+describe("forwardModel", () => {
+  /** What follows a node is the sum of all that it sees, modulo 5. */
+  const options = {
+    vocabSize: 5,
+    contextLength: 20,
+    async run(committed: readonly number[], tokens: Int32Array, parents: Int32Array) {
+      const before = committed.reduce((sum, id) => sum + id, 0);
+      const sums: number[] = [];
+      const data = new Float32Array(5 * tokens.length).fill(-1);
+      tokens.forEach((id, node) => {
+        sums.push((parents[node] < 0 ? before : sums[parents[node]]) + id);
+        data[5 * node + (sums[node] % 5)] = 1;
+      });
+      return { data, rows: tokens.length, cols: 5 };
+    },
+  };
+
+  test("makes a model of a function, with trees", async () => {
+    await expect(
+      treeModelLaws(forwardModel(options), { ids: [1, 4, 2, 2, 0, 3, 1, 1, 4] }),
+    ).resolves.toBeUndefined();
+  });
+
+  test("frees what the function holds", async () => {
+    let freed = 0;
+    const model = forwardModel({ ...options, dispose: async () => void freed++ });
+    await model.dispose();
+    expect(freed).toBe(1);
+  });
+
+  test("checks ids and the context before the function sees them", async () => {
+    const sequence = await forwardModel(options).open();
+    await expect(sequence.forward([5])).rejects.toThrow("forward: ids must be in [0, 5), got 5");
+    await expect(sequence.forward(Array.from({ length: 21 }, () => 0))).rejects.toThrow(
+      "forward: 0 + 21 tokens exceed the context of 20",
     );
   });
 });

@@ -191,6 +191,11 @@ export function decoderShape(gguf: Gguf, kept?: number): DecoderShape {
   return shape;
 }
 
+/** The layers after which hidden states can be tapped: a third of them, two thirds, and all but the last. */
+export function tapsOf({ layers }: Pick<DecoderShape, "layers">): readonly number[] {
+  return [Math.ceil(layers / 3), Math.ceil((2 * layers) / 3), Math.max(1, layers - 1)];
+}
+
 /** Whether its hidden states are no larger than float16 holds; those of gemma3 are. */
 export function fitsHalves({ postNorms }: DecoderShape): boolean {
   return !postNorms;

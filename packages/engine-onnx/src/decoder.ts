@@ -3,7 +3,7 @@
  *
  * The rows of all sequences run through the linear layers as one matrix; rotation and attention take them apart.
  */
-import type { DecoderShape, Rope } from "./architectures.ts";
+import { type DecoderShape, type Rope, tapsOf } from "./architectures.ts";
 import type { Layout, OpenLayout } from "./layout.ts";
 import { elementTypes, type ExternalTensor, GraphBuilder } from "@veridraft/autodiff/onnx";
 import { type Format, Weights } from "./weights.ts";
@@ -75,14 +75,17 @@ class DecoderGraph {
       residual = graph.node("Mul", [residual, root], "hidden.scaled");
     }
     let x = this.normalize(residual, weights.declare("blk.0.attn_norm.weight"), "normed");
+    const residuals: string[] = [];
     for (let i = 0; i < layers; i++) {
       const attended = this.attention(i, x);
       [x, residual] = this.add(residual, attended, `blk.${i}.ffn_norm.weight`, `layer.${i}.ffn`);
       const fed = this.feedForward(i, x);
       const next = i + 1 < layers ? `blk.${i + 1}.attn_norm.weight` : "output_norm.weight";
       [x, residual] = this.add(residual, fed, next, `layer.${i}.out`);
+      residuals.push(residual);
     }
-    this.layout.finish(x, (rows, output) => this.head(rows, output));
+    const taps = tapsOf(shape).map((layer) => residuals[layer - 1]);
+    this.layout.finish(x, taps, (rows, output) => this.head(rows, output));
     return graph.encode();
   }
 

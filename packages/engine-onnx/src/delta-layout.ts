@@ -3,7 +3,7 @@
  *
  * Inputs: input_ids [1, S], position_ids [1, S], logits_rows [R], and for each attention slot b: seqlens_k.b [1] = P + S - 1, total_len.b [1] = P + S,
  * attn_bias.b [1, 1, S, P + S] (0 or -Infinity), and past_k{i}.b, past_v{i}.b [1, kvHeads, capacity, headDim], of which the first P rows count.
- * Outputs: logits [R, vocab]; new_kv [layers, 2, kvHeads, S, headDim], the rows to append, keys before values. A cache type of several planes has past
+ * Outputs: logits [R, vocab]; taps [R, 3 hidden], hidden states of three layers side by side; new_kv [layers, 2, kvHeads, S, headDim], the rows to append, keys before values. A cache type of several planes has past
  * and new ones for each, in its type and width.
  *
  * A graph of several slots runs the rows of several sequences: the linear layers see all of them at once, attention each sequence for itself, so that
@@ -127,11 +127,18 @@ class DeltaLayout implements Layout {
     return graph.node("Concat", [`${at}.q`, restored], `${at}.seen`, { axis: 1 });
   }
 
-  finish(hidden: string, head: (rows: string, output: string) => void): void {
+  finish(
+    hidden: string,
+    taps: readonly string[],
+    head: (rows: string, output: string) => void,
+  ): void {
     const { graph, weights } = this;
     const { layers, vocab, kvHeads } = this.shape;
     head(graph.node("Gather", [hidden, "logits_rows"], "asked"), "logits");
     graph.output("logits", "float32", ["R", vocab]);
+    const beside = graph.node("Concat", taps, "taps.all", { axis: 1 });
+    graph.node("Gather", [beside, "logits_rows"], "taps");
+    graph.output("taps", weights.float, ["R", taps.length * this.shape.hidden]);
     this.planes.forEach(({ suffix, type, width }, p) => {
       const at = `kv${suffix}`;
       graph.node("Concat", this.fresh[p], `${at}.rows`, { axis: 0 });

@@ -3,7 +3,7 @@ import { type InferenceSession, Tensor } from "onnxruntime-node";
 import { type CacheType, type Plane, planesOf } from "./cache-type.ts";
 import type { KvCache } from "./kv-cache.ts";
 import { type KvArray, kvTensor } from "./kv-pool.ts";
-import { fewestRows, integers, type Part, type Runner } from "./runner.ts";
+import { fewestRows, integers, type Part, type PartRows, type Runner } from "./runner.ts";
 import { createSession, dataOf, type SessionOptions } from "./session.ts";
 
 /** What a session needs to know of its model. */
@@ -13,6 +13,7 @@ interface Sizes {
   readonly headDim: number;
   readonly cacheType: CacheType;
   readonly vocabSize: number;
+  readonly tapWidth: number;
 }
 
 /** A session over a graph of some attention slots. */
@@ -43,10 +44,16 @@ export class DeltaRunner implements Runner<KvCache> {
     return new DeltaRunner(await createSession(path, options), slots, sizes);
   }
 
-  async run(parts: readonly Part<KvCache>[]): Promise<Float32Array[]> {
+  async run(parts: readonly Part<KvCache>[]): Promise<PartRows[]> {
     const rows = new Rows(parts, this.slots);
-    const { logits, ...rest } = await this.session.run(this.feeds(parts, rows));
-    const { vocabSize, layers } = this.sizes;
+    const tapped = parts.some(({ taps }) => taps);
+    // What is not fetched is not copied.
+    const fetches = ["logits", ...this.planes.map(({ suffix }) => `new_kv${suffix}`)];
+    const { logits, taps, ...rest } = await this.session.run(
+      this.feeds(parts, rows),
+      tapped ? [...fetches, "taps"] : fetches,
+    );
+    const { vocabSize, tapWidth, layers } = this.sizes;
     const fresh = this.planes.map(({ suffix }) =>
       split(dataOf(rest[`new_kv${suffix}`]) as KvArray, 2 * layers),
     );
@@ -54,13 +61,14 @@ export class DeltaRunner implements Runner<KvCache> {
       fresh.map((plane) => plane[kind]),
     ).flat();
     let at = 0;
-    const data = dataOf(logits) as Float32Array;
-    return parts.map(({ cache, ids, past, wanted }, b) => {
+    return parts.map(({ cache, ids, past, wanted, taps: wantsTaps }, b) => {
       cache.write(kinds, rows.starts[b], ids.length, past);
       const from = at;
-      at += wanted.length * vocabSize;
-      // The usual case, a run of one, needs no copy.
-      return at - from === data.length ? data : data.slice(from, at);
+      at += wanted.length;
+      return {
+        logits: rowsOf(logits, from, at, vocabSize),
+        taps: wantsTaps ? rowsOf(taps, from, at, tapWidth) : null,
+      };
     });
   }
 
@@ -168,6 +176,13 @@ function maskTree(parents: Int32Array, past: number, total: number, bias: Float3
     bias.fill(-Infinity, i * total + past, (i + 1) * total);
     for (let node = i; node >= 0; node = parents[node]) bias[i * total + past + node] = 0;
   }
+}
+
+/** Rows [from, to) of a tensor. The usual case, a run of one, needs no copy. */
+function rowsOf(tensor: Tensor, from: number, to: number, width: number): Float32Array {
+  const data = dataOf(tensor) as Float32Array;
+  const [start, end] = [from * width, to * width];
+  return end - start === data.length ? data : data.slice(start, end);
 }
 
 /** Views of equal parts. */

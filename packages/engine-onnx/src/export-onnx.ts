@@ -27,6 +27,7 @@ import {
   transformer,
   type TransformerConfig,
 } from "@veridraft/autodiff/nn";
+import { tapsOf } from "./architectures.ts";
 import type { ExternalTensor } from "@veridraft/autodiff/onnx";
 import type { TokenizerJson } from "@veridraft/tokenization";
 
@@ -56,7 +57,7 @@ export async function exportOnnx(
   const { inputs, outputs, weights } = traceDecoder(config, params);
   const dataFile = "model.onnx_data";
   const tensors = await writeTensors(join(onnx, dataFile), params);
-  const { model } = buildGraph({ ...inputs, ...weights }, outputs, { dataFile, tensors });
+  const { model } = buildGraph({ ...inputs, ...weights }, outputs, tensors, dataFile);
   await writeFile(join(onnx, "model.onnx"), model);
   await writeJson(join(folder, "config.json"), {
     vocab_size: config.vocabSize,
@@ -115,15 +116,19 @@ function traceDecoder(
     return transpose(reshape(attended, [1, "S", sizes.heads, headDim]), [0, 2, 1, 3]);
   };
   const weights = mapTree(({ shape }: HostTensor) => input("float32", shape), params);
+  const residuals: Tensor[] = [];
   const hidden = transformer(weights, ids, config, {
     attend,
     positions,
+    onRows: (each) => residuals.push(each),
   });
-  const asked = gather(reshape(hidden, ["S", config.width]), rows);
+  const asked = (all: Tensor, width: number): Tensor => gather(reshape(all, ["S", width]), rows);
+  const taps = tapsOf(config).map((layer) => residuals[layer - 1]);
   return {
     inputs: { input_ids: ids, position_ids: positions, logits_rows: rows, ...counts, ...past },
     outputs: {
-      logits: logitsOf(weights, asked),
+      logits: logitsOf(weights, asked(hidden, config.width)),
+      taps: asked(concat(taps, -1), taps.length * config.width),
       new_kv: reshape(concat(fresh, 0), [config.layers, 2, kvHeads, "S", headDim]),
     },
     weights: Object.fromEntries(treeLeaves<Tensor>(weights).map(({ path, leaf }) => [path, leaf])),
@@ -142,8 +147,8 @@ const alignment = 4096;
 async function writeTensors(
   path: string,
   params: Transformer<HostTensor>,
-): Promise<Map<string, ExternalTensor>> {
-  const tensors = new Map<string, ExternalTensor>();
+): Promise<Record<string, ExternalTensor>> {
+  const tensors: Record<string, ExternalTensor> = {};
   const file = await open(path, "w");
   try {
     let offset = 0;
@@ -152,7 +157,7 @@ async function writeTensors(
       const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
       // oxlint-disable-next-line no-await-in-loop -- one file is written front to back
       await file.writev([bytes], offset);
-      tensors.set(name, { type: "float32", dims, offset, bytes: bytes.length });
+      tensors[name] = { type: "float32", dims, offset, bytes: bytes.length };
       offset = Math.ceil((offset + bytes.length) / alignment) * alignment;
     }
   } finally {

@@ -7,7 +7,7 @@ import { UnsupportedError } from "@veridraft/core-probs";
 import { type InferenceSession, Tensor } from "onnxruntime-node";
 import { type FullGraph, layerName } from "./full-graph.ts";
 import { readHalf } from "./half.ts";
-import { fewestRows, integers, type Part, type Runner } from "./runner.ts";
+import { fewestRows, integers, type Part, type PartRows, type Runner } from "./runner.ts";
 import type { FullCache } from "./sequence-cache.ts";
 import { createSession, dataOf, type SessionOptions } from "./session.ts";
 
@@ -41,7 +41,7 @@ export class FullRunner implements Runner<FullCache> {
     return new FullRunner(session, graph, contextLength);
   }
 
-  async run([part]: readonly Part<FullCache>[]): Promise<Float32Array[]> {
+  async run([part]: readonly Part<FullCache>[]): Promise<PartRows[]> {
     const { names } = this.graph;
     const { cache, past, wanted } = part;
     const ids = [...part.ids];
@@ -54,7 +54,8 @@ export class FullRunner implements Runner<FullCache> {
     const outputs = await this.session.run(this.feeds(ids, past, kept, cache), fetches);
     const present = this.presentNames.map((name) => outputs[name]);
     cache.keep(present, past, part.ids.length);
-    return [this.logitsOf(outputs[names.logits], ids.length - kept, kept, wanted)];
+    const logits = this.logitsOf(outputs[names.logits], ids.length - kept, kept, wanted);
+    return [{ logits, taps: null }];
   }
 
   private feeds(

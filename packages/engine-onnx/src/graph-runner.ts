@@ -1,5 +1,5 @@
 /** Runs the graphs of `@veridraft/autodiff`, in the thread that calls. */
-import type { DType, Graph, GraphRunner, HostTensor, Program } from "@veridraft/autodiff";
+import type { Graph, GraphRunner, GraphValue, HostTensor, Program } from "@veridraft/autodiff";
 import { InvalidArgumentError } from "@veridraft/core-probs";
 import { type InferenceSession, Tensor } from "onnxruntime-node";
 import { usableCpus } from "./cpus.ts";
@@ -11,6 +11,11 @@ export interface GraphRunnerOptions {
   readonly device?: Device;
   /** Threads of a run on the CPU; by default as many as there are CPUs to use. */
   readonly threads?: number;
+  /**
+   * Whether idle threads spin; by default they do not. A step is 7 % faster for it on an idle machine, and several times slower on one where something else
+   * computes.
+   */
+  readonly spinning?: boolean;
 }
 
 /**
@@ -22,6 +27,7 @@ export interface GraphRunnerOptions {
 export function createGraphRunner({
   device = "cpu",
   threads = usableCpus(),
+  spinning = false,
 }: GraphRunnerOptions = {}): GraphRunner {
   if (!Number.isInteger(threads) || threads < 1) {
     throw new InvalidArgumentError(
@@ -30,15 +36,11 @@ export function createGraphRunner({
   }
   return {
     async compile(graph) {
-      const fixedShapes = graph.inputs.every(({ shape }) =>
-        shape.every((size) => typeof size === "number"),
-      );
       const session = await createSession(graph.model, {
         device,
         threads,
-        spinning: true,
+        spinning,
         affinity: undefined,
-        fixedShapes,
       });
       return new SessionProgram(graph, session);
     },
@@ -58,7 +60,7 @@ class SessionProgram implements Program {
   async run(feeds: Readonly<Record<string, HostTensor>>): Promise<Record<string, HostTensor>> {
     const { inputs, outputs } = this.graph;
     const results = await this.session.run(
-      Object.fromEntries(inputs.map(({ name, dtype }) => [name, toTensor(feeds[name], dtype)])),
+      Object.fromEntries(inputs.map((value) => [value.name, toTensor(value, feeds[value.name])])),
     );
     return Object.fromEntries(
       outputs.map(({ name }) => {
@@ -75,6 +77,7 @@ class SessionProgram implements Program {
   }
 }
 
-function toTensor({ data, shape }: HostTensor, dtype: DType): Tensor {
-  return new Tensor(dtype, data as Float32Array, shape) as Tensor;
+function toTensor({ name, dtype }: GraphValue, fed: HostTensor | undefined): Tensor {
+  if (!fed) throw new InvalidArgumentError(`run: the feeds have no ${name}, an input of the graph`);
+  return new Tensor(dtype, fed.data as Float32Array, fed.shape) as Tensor;
 }

@@ -16,9 +16,14 @@ export interface Layout {
   /**
    * Puts out the logits of the rows of hidden states [rows, hidden] that are wanted, and whatever else belongs to the layout.
    *
+   * @param taps Hidden states [rows, hidden] that callers may ask for.
    * @param head Adds the output layer: logits [R, vocab], float32, of rows [R, hidden].
    */
-  finish(hidden: string, head: (rows: string, output: string) => void): void;
+  finish(
+    hidden: string,
+    taps: readonly string[],
+    head: (rows: string, output: string) => void,
+  ): void;
 }
 
 /** Begins a graph. */

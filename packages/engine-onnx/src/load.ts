@@ -6,7 +6,7 @@ import { dirname, join, resolve } from "node:path";
 import { InvalidArgumentError, UnsupportedError } from "@veridraft/core-probs";
 import type { Tokenizer } from "@veridraft/tokenization";
 import { adapterHasHalves } from "./adapter.ts";
-import { type DecoderShape, decoderShape, fitsHalves } from "./architectures.ts";
+import { type DecoderShape, decoderShape, fitsHalves, tapsOf } from "./architectures.ts";
 import { type CacheType, cacheTypes } from "./cache-type.ts";
 import { convertedModel, defaultCacheFolder } from "./convert.ts";
 import { usableCpus } from "./cpus.ts";
@@ -17,7 +17,7 @@ import type { Gguf } from "./gguf.ts";
 import { OnnxModel } from "./model.ts";
 import { type ModelSource, type Network, readModelSource } from "./model-source.ts";
 import { readOnnxHeader } from "./onnx-header.ts";
-import { recalledSelfTest, type SelfTest } from "./self-test.ts";
+import { recalledSelfTest, type SelfTest, shortestContext } from "./self-test.ts";
 import { startWorker } from "./start-worker.ts";
 import { type Device, devices } from "./session.ts";
 import { type WeightFormat, weightFormats } from "./weights.ts";
@@ -120,6 +120,11 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
       "gguf" in network
         ? await convert(network.gguf, streams, cacheFolder, options)
         : await asItIs(network, cacheFolder, options);
+    if (contextLength < shortestContext) {
+      throw new UnsupportedError(
+        `loadModel: ${path} has a context of ${contextLength} tokens, at least ${shortestContext} are needed`,
+      );
+    }
     const loading = OnnxModel.load(started, {
       graph,
       session: { device, threads, spinning, affinity },
@@ -197,6 +202,7 @@ async function convert(
     headDim,
     cacheType,
     vocabSize: vocab,
+    tapWidth: tapsOf(shape).length * shape.hidden,
   };
   return { graph, weights, contextLength: context, folder };
 }

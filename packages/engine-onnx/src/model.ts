@@ -4,11 +4,11 @@ import {
   ContextLengthError,
   type ForwardOptions,
   InvalidArgumentError,
-  type LanguageModel,
   type Matrix,
   ProbsError,
   ShapeError,
-  type TreeSequence,
+  type TappedModel,
+  type TappedSequence,
   UnsupportedError,
 } from "@veridraft/core-probs";
 import type {
@@ -28,9 +28,11 @@ interface Waiting {
 }
 
 /** A model whose session runs in its own thread; the process ends after `dispose`. */
-export class OnnxModel implements LanguageModel<OnnxSequence> {
+export class OnnxModel implements TappedModel {
   readonly vocabSize: number;
   readonly contextLength: number;
+  /** Hidden states of three layers, side by side; 0 where the graph gives none. */
+  readonly tapWidth: number;
   /** Whether the graph runs trees that branch; a chain always runs. */
   readonly branching: boolean;
   private readonly worker: Worker;
@@ -43,7 +45,9 @@ export class OnnxModel implements LanguageModel<OnnxSequence> {
     this.worker = worker;
     this.vocabSize = options.graph.vocabSize;
     this.contextLength = options.contextLength;
-    this.branching = options.graph.layout === "delta";
+    const { graph } = options;
+    this.branching = graph.layout === "delta";
+    this.tapWidth = graph.layout === "delta" ? graph.tapWidth : 0;
     worker.on("message", (answer: Answer) => {
       this.waiting.get(answer.call)?.resolve(answer);
       this.waiting.delete(answer.call);
@@ -61,10 +65,24 @@ export class OnnxModel implements LanguageModel<OnnxSequence> {
   }
 
   async open(): Promise<OnnxSequence> {
+    return this.openSequence(false);
+  }
+
+  /** @throws UnsupportedError where the graph gives no hidden states, as on other devices than the CPU. */
+  async openTapped(): Promise<OnnxSequence> {
+    if (this.tapWidth === 0) {
+      throw new UnsupportedError(
+        "openTapped: the graph gives no hidden states; those of GGUF files and of exportOnnx do, on the CPU",
+      );
+    }
+    return this.openSequence(true);
+  }
+
+  private openSequence(tapped: boolean): OnnxSequence {
     const sequence = this.sequences++;
     const abort = new Int32Array(new SharedArrayBuffer(4));
     this.cast({ op: "open", sequence, abort });
-    return new OnnxSequence(this, sequence, abort, 0);
+    return new OnnxSequence(this, sequence, abort, 0, tapped);
   }
 
   /** What the session holds and did since it was loaded. */
@@ -125,18 +143,21 @@ export interface OnnxForwardOptions extends ForwardOptions {
 }
 
 /** A sequence whose rows live in the session's thread. */
-export class OnnxSequence implements TreeSequence {
+export class OnnxSequence implements TappedSequence {
   private readonly model: OnnxModel;
   private readonly id: number;
   private readonly abort: Int32Array;
   private committed: number;
+  private readonly tapped: boolean;
+  private lastTaps: Matrix | null = null;
   /** Parents of the last forward that was not committed yet; -1, 0, 1, … for a causal one. */
   private last: ArrayLike<number> | null = null;
   private busy = false;
   private disposed = false;
 
   /** @internal */
-  constructor(model: OnnxModel, id: number, abort: Int32Array, committed: number) {
+  constructor(model: OnnxModel, id: number, abort: Int32Array, committed: number, tapped: boolean) {
+    this.tapped = tapped;
     this.model = model;
     this.id = id;
     this.abort = abort;
@@ -145,6 +166,15 @@ export class OnnxSequence implements TreeSequence {
 
   get length(): number {
     return this.committed;
+  }
+
+  get taps(): Matrix {
+    if (this.lastTaps) return this.lastTaps;
+    throw new InvalidArgumentError(
+      this.tapped
+        ? "taps: there was no forward yet"
+        : "taps: the sequence gives no hidden states; open it with openTapped",
+    );
   }
 
   forward(ids: ArrayLike<number>, options: OnnxForwardOptions = {}): Promise<Matrix> {
@@ -222,7 +252,7 @@ export class OnnxSequence implements TreeSequence {
     const into = this.model.nextSequence();
     const abort = new Int32Array(new SharedArrayBuffer(4));
     this.model.cast({ op: "fork", sequence: this.id, into, abort });
-    return new OnnxSequence(this.model, into, abort, this.committed);
+    return new OnnxSequence(this.model, into, abort, this.committed, this.tapped);
   }
 
   dispose(): void {
@@ -281,6 +311,7 @@ export class OnnxSequence implements TreeSequence {
         parents,
         rows,
         padded,
+        taps: this.tapped,
       });
       if (answer.op === "failed") throw errorOf(answer);
       if (answer.op === "aborted") {
@@ -290,7 +321,10 @@ export class OnnxSequence implements TreeSequence {
       if (answer.op !== "logits") throw new Error(`${name}: answered with ${answer.op}`);
       signal?.throwIfAborted();
       this.last = parents ?? Int32Array.from(ids, (_, i) => i - 1);
-      return { data: answer.data, rows: answer.rows, cols: vocabSize };
+      const { data, taps } = answer;
+      const cols = this.model.tapWidth;
+      this.lastTaps = taps && { data: taps, rows: answer.rows, cols };
+      return { data, rows: answer.rows, cols: vocabSize };
     } finally {
       signal?.removeEventListener("abort", stop);
       this.busy = false;

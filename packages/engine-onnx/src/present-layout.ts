@@ -83,7 +83,11 @@ class PresentLayout implements Layout {
     return this.together(attended, `${at}.together`, heads * headDim);
   }
 
-  finish(hidden: string, head: (rows: string, output: string) => void): void {
+  finish(
+    hidden: string,
+    _taps: readonly string[],
+    head: (rows: string, output: string) => void,
+  ): void {
     const { graph, weights } = this;
     const { hidden: width, vocab } = this.shape;
     const apart = this.apart(hidden, "asked.apart", width);

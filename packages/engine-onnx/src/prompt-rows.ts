@@ -27,7 +27,7 @@ export async function mostPromptRows(
     let logits: Float32Array = new Float32Array(0);
     for (let past = 0; past < ids.length; past += size) {
       const part = { cache, ids: ids.subarray(past, past + size), past, wanted: [size - 1] };
-      [logits] = await runner.run([{ ...part, parents: null, padded: true }]);
+      [{ logits }] = await runner.run([{ ...part, parents: null, padded: true, taps: false }]);
     }
     cache.dispose();
     return logits;

@@ -28,6 +28,8 @@ export interface ForwardCall {
   readonly rows: LogitRows;
   /** False runs one row alone, for the control of the self-test. */
   readonly padded: boolean;
+  /** Whether hidden states are wanted, too. */
+  readonly taps: boolean;
 }
 
 export type Request =
@@ -71,6 +73,8 @@ export type Response =
       readonly call: number;
       readonly data: Float32Array;
       readonly rows: number;
+      /** Null where not asked for. */
+      readonly taps: Float32Array | null;
     }
   | { readonly op: "statistics"; readonly call: number; readonly statistics: EngineStatistics }
   | { readonly op: "aborted"; readonly call: number }

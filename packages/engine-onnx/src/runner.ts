@@ -17,6 +17,16 @@ export interface Part<Cache extends SequenceCache = SequenceCache> {
   readonly wanted: readonly number[];
   /** False runs a single row alone, for the control of the self-test. */
   readonly padded: boolean;
+  /** Whether hidden states of these rows are wanted, too. */
+  readonly taps: boolean;
+}
+
+/** What a run gives for a part. */
+export interface PartRows {
+  /** [wanted, vocab] */
+  readonly logits: Float32Array;
+  /** [wanted, tapWidth]; null where not asked for. */
+  readonly taps: Float32Array | null;
 }
 
 /** A session over a graph. */
@@ -26,9 +36,9 @@ export interface Runner<Cache extends SequenceCache = SequenceCache> {
   /**
    * Runs the rows of 1 to `slots` sequences and writes their keys and values after `past`.
    *
-   * @returns For each part [wanted, vocab].
+   * @returns For each part.
    */
-  run(parts: readonly Part<Cache>[]): Promise<Float32Array[]>;
+  run(parts: readonly Part<Cache>[]): Promise<PartRows[]>;
 }
 
 /** An input of integers. */

@@ -13,13 +13,11 @@ export interface SessionOptions {
   readonly threads: number;
   readonly spinning: boolean;
   readonly affinity: string | undefined;
-  /** Shapes never change, so that one plan of memory fits every run. By default they do. */
-  readonly fixedShapes?: boolean;
 }
 
 /** What has to be there for a device that is not the CPU. */
 const remedies = {
-  cuda: "it needs an NVIDIA driver, CUDA 12 and the libraries that the install script of onnxruntime-node downloads",
+  cuda: "it needs an NVIDIA driver, CUDA with cuDNN 9, and libonnxruntime_providers_cuda.so beside the library of onnxruntime-node: its install script downloads that for CUDA 12, the Python wheel onnxruntime-gpu of the same version has that for CUDA 13",
   webgpu: "it needs a graphics driver, on Linux with Vulkan",
 } as const;
 
@@ -32,7 +30,7 @@ const remedies = {
  */
 export async function createSession(
   model: string | Uint8Array,
-  { device, threads, spinning, affinity, fixedShapes = false }: SessionOptions,
+  { device, threads, spinning, affinity }: SessionOptions,
   kept: readonly string[] = [],
 ): Promise<InferenceSession> {
   try {
@@ -44,7 +42,8 @@ export async function createSession(
       graphOptimizationLevel: "all",
       // On a device it warns that the arithmetic of shapes stays on the CPU, as it should.
       logSeverityLevel: device === "cpu" ? 2 : 3,
-      enableMemPattern: fixedShapes,
+      // Where shapes change with every call it is of no use, and where they do not, it takes more memory and no less time.
+      enableMemPattern: false,
       extra: {
         session: {
           intra_op: { allow_spinning: spinning ? "1" : "0" },
@@ -59,7 +58,7 @@ export async function createSession(
     const built = listSupportedBackends().map(({ name }) => name);
     const said = (cause as Error).message.trim().split("\n")[0];
     throw new UnsupportedError(
-      `loadModel: device ${device} cannot be used: ${remedies[device]}, or choose device cpu; this ONNX Runtime was built for ${built.join(", ")} and says: ${said}`,
+      `engine: device ${device} cannot be used: ${remedies[device]}, or choose device cpu; this ONNX Runtime was built for ${built.join(", ")} and says: ${said}`,
       { cause },
     );
   }

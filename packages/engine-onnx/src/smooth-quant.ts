@@ -103,7 +103,7 @@ export async function smoothingOf(
 ): Promise<Smoothing> {
   const { vocab: vocabSize, context: contextLength } = shape;
   const options = { threads: usableCpus(), spinning: false, affinity: undefined };
-  const sizes = { ...shape, vocabSize, contextLength, cacheType: "f32" } as const;
+  const sizes = { ...shape, vocabSize, contextLength, cacheType: "f32", tapWidth: 0 } as const;
   const runner = await DeltaRunner.load(path, 1, sizes, { device: "cpu", ...options });
   const cache = KvCache.open(new KvPool(sizes, new ByteBudget(0, () => false)));
   const ids = tokenizerFromGguf(gguf.metadata).encode(calibrationText);
@@ -117,6 +117,7 @@ export async function smoothingOf(
       past: 0,
       wanted: [],
       padded: true,
+      taps: false,
     });
     for (const [name, { data }] of Object.entries(outputs)) {
       if (!/\.[xw]$/.test(name)) continue;

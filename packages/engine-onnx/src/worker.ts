@@ -8,7 +8,7 @@ import { ByteBudget } from "./byte-budget.ts";
 import { loadEngine } from "./load-engine.ts";
 import type { ForwardCall, Request, Response, WorkerOptions } from "./protocol.ts";
 import { PrefixCache } from "./prefix-cache.ts";
-import type { Part } from "./runner.ts";
+import type { Part, PartRows } from "./runner.ts";
 import { nextRun } from "./scheduler.ts";
 import type { SequenceCache } from "./sequence-cache.ts";
 
@@ -31,7 +31,7 @@ interface Entry {
 class Job {
   readonly request: ForwardCall;
   readonly entry: Entry;
-  readonly logits: Float32Array[] = [];
+  readonly parts: PartRows[] = [];
   /** Rows that have run, or were there already. */
   done: number;
 
@@ -55,7 +55,7 @@ class Job {
 
   /** The next rows. */
   part(count: number): Part {
-    const { ids, parents, rows, padded } = this.request;
+    const { ids, parents, rows, padded, taps } = this.request;
     const last = count === this.left;
     return {
       cache: this.entry.cache,
@@ -64,6 +64,7 @@ class Job {
       past: this.request.base + this.done,
       wanted: rows === "all" ? Array.from({ length: count }, (_, i) => i) : last ? [count - 1] : [],
       padded,
+      taps,
     };
   }
 }
@@ -138,13 +139,13 @@ async function runOnce(): Promise<void> {
   if (chosen.length === 0) return;
   try {
     const runner = batch && chosen.length > 1 ? batch : solo;
-    const logits = await runner.run(chosen.map(({ job, rows }) => job.part(rows)));
+    const made = await runner.run(chosen.map(({ job, rows }) => job.part(rows)));
     counts.runs++;
     chosen.forEach(({ job, rows }, i) => {
       counts.forwards++;
       counts.rows += rows;
       job.done += rows;
-      job.logits.push(logits[i]);
+      job.parts.push(made[i]);
       if (job.left === 0) finish(job);
       else jobs.push(job);
     });
@@ -202,14 +203,17 @@ function keep({ cache, pending, base }: Entry, length: number): void {
   else cache.commit(pending.subarray(cache.length - base, length - base));
 }
 
-function finish({ request, logits }: Job): void {
+function finish({ request, parts }: Job): void {
   answered.add(request.sequence);
-  const data = logits.length === 1 ? logits[0] : concatenate(logits);
+  const data = concatenate(parts.map(({ logits }) => logits));
+  const taps = request.taps ? concatenate(parts.map((part) => part.taps as Float32Array)) : null;
   const rows = data.length / options.graph.vocabSize;
-  reply({ op: "logits", call: request.call, data, rows }, [data.buffer as ArrayBuffer]);
+  const buffers = taps ? [data.buffer, taps.buffer] : [data.buffer];
+  reply({ op: "logits", call: request.call, data, rows, taps }, buffers as ArrayBuffer[]);
 }
 
 function concatenate(parts: readonly Float32Array[]): Float32Array {
+  if (parts.length === 1) return parts[0];
   const whole = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {

@@ -49,10 +49,10 @@ describe.skipIf(noWebGpu !== null)("webgpu", () => {
     options.env.VK_DRIVER_FILES = driver;
   });
 
-  /** Runs a model in a process that finds the driver. */
-  async function runInChild(name: string): Promise<Record<string, unknown>> {
-    const child = fileURLToPath(new URL("webgpu-child.ts", import.meta.url));
-    const args = [...process.execArgv, child, folder, name];
+  /** Runs a program in a process that finds the driver. */
+  async function runInChild(file: string, ...given: string[]): Promise<Record<string, unknown>> {
+    const child = fileURLToPath(new URL(file, import.meta.url));
+    const args = [...process.execArgv, child, ...given];
     const { stdout } = await promisify(execFile)(process.execPath, args, options);
     return JSON.parse(stdout) as Record<string, unknown>;
   }
@@ -67,7 +67,7 @@ describe.skipIf(noWebGpu !== null)("webgpu", () => {
     "has llama.cpp's log-probabilities for %s within %f, and the laws of a sequence",
     { timeout: 120_000 },
     async (name, tolerance, weights) => {
-      const found = await runInChild(name);
+      const found = await runInChild("webgpu-child.ts", folder, name);
       console.log(`${name}: ${JSON.stringify(found)}`);
       expect(found.distance).toBeLessThan(tolerance);
       expect(found).toMatchObject({ weights, sequences: 0 });
@@ -75,9 +75,17 @@ describe.skipIf(noWebGpu !== null)("webgpu", () => {
   );
 
   it("says what an adapter lacks", { timeout: 120_000 }, async () => {
-    await expect(runInChild("transformers-js/onnx/model_fp16.onnx")).rejects.toThrow(
+    const model = "transformers-js/onnx/model_fp16.onnx";
+    await expect(runInChild("webgpu-child.ts", folder, model)).rejects.toThrow(
       /requires f16 but the device does not support it/,
     );
+  });
+
+  it("gives the CPU's gradients of a transformer", { timeout: 120_000 }, async () => {
+    const { count, distance } = await runInChild("graph-child.ts", "webgpu");
+    // Loss and 560 weights. Measured: 3.4e-6.
+    expect(count).toBe(561);
+    expect(distance).toBeLessThan(1e-4);
   });
 });
 
@@ -101,7 +109,7 @@ describe("cuda", () => {
     if (!(loaded instanceof Error)) return context.skip("CUDA is there");
     expect(isProbsError(loaded) && loaded.code).toBe("UNSUPPORTED");
     expect(loaded.message).toMatch(
-      /^loadModel: device cuda cannot be used: it needs an NVIDIA driver, [^;]*, or choose device cpu; this ONNX Runtime was built for cpu, .* and says: .+$/,
+      /^engine: device cuda cannot be used: it needs an NVIDIA driver, [^;]*, or choose device cpu; this ONNX Runtime was built for cpu, .* and says: .+$/,
     );
   });
 });

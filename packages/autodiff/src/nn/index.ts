@@ -22,6 +22,14 @@ export {
   normalize,
   type NormKind,
 } from "./layers.ts";
+export {
+  languageModelLoss,
+  type LanguageModelTraining,
+  measureBits,
+  textBatches,
+  trainLanguageModel,
+  type WindowBatch,
+} from "./language-model.ts";
 export { type Adapters, initLora, mergeLora, withLora } from "./lora.ts";
 export { type Angles, gridAngles, rotaryAngles } from "./positions.ts";
 export {
@@ -31,6 +39,7 @@ export {
   headsOf,
   initTransformer,
   logitsOf,
+  transformBlocks,
   type Transformer,
   transformer,
   type TransformerConfig,

@@ -95,7 +95,11 @@ export interface TransformerOptions {
   readonly positions?: Tensor;
   /** Of rotary positions; by default those of `positions`. For images: `gridAngles`. */
   readonly angles?: Angles;
+  /** Is given the rows after each block, [batch, sequence, width]: hidden states to put out or to train on. */
+  readonly onRows?: (rows: Tensor, layer: number) => void;
 }
+
+const defaultEpsilon = 1e-5;
 
 const causal: Attend = (q, k, v) => attention(q, k, v, { causal: true });
 
@@ -181,9 +185,20 @@ export function transformRows(
   { blocks, norm }: Pick<Transformer<Tensor>, "blocks" | "norm">,
   rows: Tensor,
   config: TransformerConfig,
-  { attend = causal, positions = iota(rows.shape[1]), angles }: TransformerOptions = {},
+  options: TransformerOptions = {},
 ): Tensor {
-  const { epsilon = 1e-5, mlp, rotaryBase, rotaryDivisors } = config;
+  const { epsilon = defaultEpsilon } = config;
+  return normalize(norm, transformBlocks(blocks, rows, config, options), epsilon);
+}
+
+/** {@link transformRows} without the last norm: the rows that further blocks go on from. */
+export function transformBlocks(
+  blocks: readonly Block<Tensor>[],
+  rows: Tensor,
+  config: TransformerConfig,
+  { attend = causal, positions = iota(rows.shape[1]), angles, onRows }: TransformerOptions = {},
+): Tensor {
+  const { epsilon = defaultEpsilon, mlp, rotaryBase, rotaryDivisors } = config;
   const { headDim } = headsOf(config);
   const turned =
     angles ??
@@ -196,8 +211,9 @@ export function transformRows(
       attentionLayer(block, seen, headDim, turned, (q, k, v) => attend(q, k, v, layer)),
     );
     x = add(x, feedForward(mlp, block.mlp, normalize(block.mlpNorm, x, epsilon)));
+    onRows?.(x, layer);
   });
-  return normalize(norm, x, epsilon);
+  return x;
 }
 
 /** Attention between linear layers, [batch, sequence, width]. @param angles Of queries and keys; null turns nothing. */

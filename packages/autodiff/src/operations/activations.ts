@@ -1,7 +1,7 @@
 /** Activations, element by element. */
 import { checkType } from "../shapes.ts";
 import { apply, type Operation, type Tensor } from "../tensor.ts";
-import { add, erf, exp, mul, neg, square, sub, unary } from "./elementwise.ts";
+import { add, exp, mul, neg, square, sub, unary } from "./elementwise.ts";
 import { cast, greater } from "./select.ts";
 
 /** 1 / (1 + e^-x) */
@@ -22,10 +22,25 @@ export const softplus: (x: Tensor) => Tensor = unary("softplus", "Softplus", (x,
 );
 /** x * Phi(x) with the exact normal law Phi, as torch.nn.functional.gelu. */
 export const gelu: (x: Tensor) => Tensor = unary("gelu", "com.microsoft:Gelu", (x, dy) => {
-  const scaled = mul(x, Math.SQRT1_2);
-  const density = mul(mul(scaled, 2 / Math.sqrt(Math.PI)), exp(neg(square(scaled))));
-  return mul(mul(dy, 0.5), add(add(erf(scaled), density), 1));
+  const z = mul(x, Math.SQRT1_2);
+  // The factor 1 / sqrt(pi) is in the exponent, where it costs no pass of its own.
+  const density = mul(z, exp(sub(-Math.log(Math.PI) / 2, square(z))));
+  return mul(dy, add(apply(normalLawOperation, [z], null), density));
 });
+
+/** (1 + erf z) / 2. The erf is in [-1, 1], so that HardSigmoid, min(max(erf / 2 + 1 / 2, 0), 1), is the rest in one node. */
+const normalLawOperation: Operation<null> = {
+  name: "normalLaw",
+  infer: ([z]) => [z],
+  vjp: ({ inputs: [z] }, [dy]) => [mul(dy as Tensor, exp(sub(-Math.log(Math.PI) / 2, square(z))))],
+  lower: (lowering, inputs) => [
+    lowering.node("HardSigmoid", [lowering.node("Erf", inputs)], {
+      alpha: { float: 0.5 },
+      beta: { float: 0.5 },
+    }),
+  ],
+};
+
 /** GELU with the tanh approximation, 0.5 x (1 + tanh(0.7978845608 (x + 0.044715 x^3))), as GPT-2 and Gemma have it. */
 export const geluTanh: (x: Tensor) => Tensor = unary(
   "geluTanh",

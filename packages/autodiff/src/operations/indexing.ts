@@ -13,9 +13,6 @@ import {
 import { cast, equal } from "./select.ts";
 import { broadcastTo, expandDims, transpose } from "./shape.ts";
 
-/** Rows up to which a sum by ids is a product with a one-hot matrix: up to there that is the faster one. */
-const maxOneHotRows = 2048;
-
 const rangeOperation: Operation<Dim> = {
   name: "iota",
   infer: (_, size) => [{ dtype: "int32", shape: [size] }],
@@ -78,34 +75,25 @@ const scatterAddOperation: Operation<Dim> = {
     return [{ dtype: "float32", shape: [size, ...updates.shape.slice(rank)] }];
   },
   vjp: ({ inputs: [, ids] }, [dy]) => [gather(dy as Tensor, ids), null],
+  /**
+   * ScatterElements, though ScatterND would be an order of magnitude faster: with several threads that loses sums of the same row. A product with a one-hot
+   * matrix is slower from 512 rows on.
+   */
   lower(lowering, [updates, ids], { inputs, outputs: [sums], attributes: size }) {
-    const flat = lowering.node("Reshape", [ids, lowering.integers(-1)]);
     const width = productOf(sums.shape.slice(1));
-    const rows = lowering.node("Reshape", [
-      updates,
-      lowering.shape(typeof width === "number" ? [-1, width] : [productOf(inputs[1].shape), -1]),
-    ]);
-    const isSmall = typeof size === "number" && size <= maxOneHotRows;
-    const result = isSmall
-      ? addByProduct()
-      : lowering.node("ScatterND", [zeros(), column(), rows], { reduction: "add" });
+    const matrix = lowering.shape([productOf(inputs[1].shape), width]);
+    const places = lowering.node("Reshape", [ids, lowering.integers(-1, 1)]);
+    const zeros = lowering.node("ConstantOfShape", [lowering.shape([size, width])]);
+    const result = lowering.node(
+      "ScatterElements",
+      [
+        zeros,
+        lowering.node("Expand", [places, matrix]),
+        lowering.node("Reshape", [updates, matrix]),
+      ],
+      { axis: 0, reduction: "add" },
+    );
     return [lowering.node("Reshape", [result, lowering.shape(sums.shape)])];
-
-    function column(): string {
-      const wide = lowering.node("Cast", [flat], { to: 7 });
-      return lowering.node("Unsqueeze", [wide, lowering.integers(1)]);
-    }
-    function zeros(): string {
-      return lowering.node("ConstantOfShape", [lowering.shape([size, width])]);
-    }
-    function addByProduct(): string {
-      const numbers = Int32Array.from({ length: size as number }, (_, i) => i);
-      const range = lowering.constant(numbers, [numbers.length]);
-      const ids32 = lowering.node("Cast", [flat], { to: 6 });
-      const wanted = lowering.node("Unsqueeze", [ids32, lowering.integers(1)]);
-      const hits = lowering.node("Cast", [lowering.node("Equal", [wanted, range])], { to: 1 });
-      return lowering.node("Gemm", [hits, rows], { transA: 1 });
-    }
   },
 };
 

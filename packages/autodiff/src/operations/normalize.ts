@@ -1,10 +1,10 @@
 /** Softmax and the norms of transformers, each one node forward. */
 import { ShapeError } from "@veridraft/core-probs";
 import { axisOf, checkType, sameShape } from "../shapes.ts";
-import { apply, applyAll, type Operation, showShape, type Tensor } from "../tensor.ts";
-import { add, div, exp, mul, neg, square, sub } from "./elementwise.ts";
-import { countOf, mean, sum } from "./reduce.ts";
-import { broadcastTo, sumTo } from "./shape.ts";
+import { apply, type Operation, showShape, type Tensor } from "../tensor.ts";
+import { add, exp, mul, pow, square, sub } from "./elementwise.ts";
+import { mean, sum } from "./reduce.ts";
+import { sumTo } from "./shape.ts";
 
 function softmaxLike(
   name: string,
@@ -36,44 +36,31 @@ export const logSoftmax: (x: Tensor, axis?: number) => Tensor = softmaxLike(
   (y, dy, axis) => sub(dy, mul(exp(y), sum(dy, axis, { keepDims: true }))),
 );
 
-/**
- * Outputs the normalized rows, what each was multiplied by, and, for a centered norm, what was subtracted before: their gradients spare the backward
- * pass the statistics.
- */
+/** The backward pass computes the statistics of the rows again: not every device gives those of the forward pass. */
 function normOperation(name: string, op: string, centered: boolean): Operation<number> {
   return {
     name,
-    infer([x]) {
-      const row = { dtype: x.dtype, shape: [...x.shape.slice(0, -1), 1] };
-      return centered ? [x, row, row] : [x, row];
+    infer: ([x]) => [x],
+    vjp({ inputs: [x, weight, bias], attributes: epsilon }, [gradient]) {
+      const dy = gradient as Tensor;
+      const level = (z: Tensor): Tensor => (centered ? sub(z, rowMean(z)) : z);
+      const moved = level(x);
+      const scale = pow(add(rowMean(square(moved)), epsilon), -0.5);
+      const unit = mul(moved, scale);
+      // What a norm can follow of a gradient: neither along the row nor, where it is centered, along its level.
+      const du = mul(dy, weight);
+      const dx = mul(sub(level(du), mul(unit, rowMean(mul(du, unit)))), scale);
+      const dWeight = sumTo(mul(dy, unit), weight.shape);
+      return bias ? [dx, dWeight, sumTo(dy, bias.shape)] : [dx, dWeight];
     },
-    vjp({ inputs: [x, weight, bias], outputs: [, scale, center] }, [dy, dScale, dCenter]) {
-      const unit = mul(centered ? sub(x, center) : x, scale);
-      const width = countOf(x, [x.shape.length - 1]);
-      const parts = [
-        dy && mul(tangent(unit, mul(dy, weight), centered), scale),
-        dScale && mul(unit, div(mul(neg(dScale), square(scale)), width)),
-        dCenter ? broadcastTo(div(dCenter, width), x.shape) : null,
-      ];
-      return [
-        parts.filter((part) => part !== null).reduce((a, b) => add(a, b)),
-        dy && sumTo(mul(dy, unit), weight.shape),
-        ...(bias ? [dy && sumTo(dy, bias.shape)] : []),
-      ];
-    },
-    lower(lowering, inputs, { attributes: epsilon }) {
-      const attributes = { axis: -1, epsilon: { float: epsilon } };
-      const [y, first, second] = lowering.outputs(op, inputs, centered ? 3 : 2, attributes, 1);
-      return centered ? [y, second, first] : [y, first];
-    },
+    lower: (lowering, inputs, { attributes: epsilon }) => [
+      lowering.node(op, inputs, { axis: -1, epsilon: { float: epsilon } }),
+    ],
   };
 }
 
-/** What is left of a gradient along the rows that a norm can give. */
-function tangent(unit: Tensor, gradient: Tensor, centered: boolean): Tensor {
-  const along = mul(unit, mean(mul(gradient, unit), -1, { keepDims: true }));
-  const level = centered ? sub(gradient, mean(gradient, -1, { keepDims: true })) : gradient;
-  return sub(level, along);
+function rowMean(x: Tensor): Tensor {
+  return mean(x, -1, { keepDims: true });
 }
 
 const layerNormOperation = normOperation("layerNorm", "LayerNormalization", true);
@@ -99,7 +86,7 @@ export function layerNorm(
 ): Tensor {
   checkWidth("layerNorm", x, weight);
   if (bias) checkWidth("layerNorm", x, bias);
-  return applyAll(layerNormOperation, bias ? [x, weight, bias] : [x, weight], epsilon)[0];
+  return apply(layerNormOperation, bias ? [x, weight, bias] : [x, weight], epsilon);
 }
 
 /**
@@ -110,7 +97,7 @@ export function layerNorm(
  */
 export function rmsNorm(x: Tensor, weight: Tensor, { epsilon = 1e-5 }: NormOptions = {}): Tensor {
   checkWidth("rmsNorm", x, weight);
-  return applyAll(rmsNormOperation, [x, weight], epsilon)[0];
+  return apply(rmsNormOperation, [x, weight], epsilon);
 }
 
 function checkWidth(name: string, x: Tensor, vector: Tensor): void {

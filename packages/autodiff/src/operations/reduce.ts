@@ -98,7 +98,7 @@ const countOperation: Operation<Shape> = {
 };
 
 /** How many elements the axes hold; a tensor where a size is known at run time only. */
-export function countOf({ shape }: Tensor, axes: readonly number[]): Operand {
+function countOf({ shape }: Tensor, axes: readonly number[]): Operand {
   const sizes = axes.map((axis) => shape[axis]);
   return typeof productOf(sizes) === "number"
     ? sizeOf(sizes as number[])

@@ -124,8 +124,10 @@ const sumToOperation: Operation<Shape> = {
   lower(lowering, [x], { inputs: [{ shape: from }], attributes: shape }) {
     const extra = from.length - shape.length;
     const axes = [...from.keys()].filter((i) => i < extra || from[i] !== shape[i - extra]);
-    const sum = lowering.node("ReduceSum", [x, lowering.integers(...axes)], { keepdims: 1 });
-    if (extra === 0) return [sum];
+    const onlyExtra = axes.length === extra;
+    const keepdims = onlyExtra ? 0 : 1;
+    const sum = lowering.node("ReduceSum", [x, lowering.integers(...axes)], { keepdims });
+    if (onlyExtra || extra === 0) return [sum];
     const leading = lowering.integers(...Array.from({ length: extra }, (_, i) => i));
     return [lowering.node("Squeeze", [sum, leading])];
   },
