@@ -40,7 +40,8 @@ export class PieceReader {
 
   /** Takes a text as one piece. */
   readWhole(text: string): void {
-    this.ends[0] = this.load(text);
+    const length = this.load(text); // which may replace `ends`
+    this.ends[0] = length;
   }
 
   private load(text: string): number {
