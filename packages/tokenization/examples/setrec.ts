@@ -5,8 +5,7 @@ import { createGraphRunner } from "@veridraft/engine-onnx";
 import {
   createRecommender,
   initSetRec,
-  layoutOf,
-  setMask,
+  setRecBatches,
   setRecConfig,
   setRecLoss,
 } from "@veridraft/tokenization/setrec";
@@ -44,35 +43,17 @@ const catalogue = {
 };
 
 const sold = Array.from({ length: items }, (_, item) => item).filter((item) => !isNew(item));
+const baskets = Array.from({ length: 100 }, () => {
+  const kind = Math.floor(rng.uniform() * kinds);
+  const some = sold.filter((item) => kindOf(item) === kind);
+  return Array.from({ length: 5 }, () => some[Math.floor(rng.uniform() * some.length)]);
+});
 const step = jit(runner, valueAndGrad(setRecLoss(config)));
-const mask = setMask(layoutOf(config));
-const rows = Math.sqrt(mask.length);
 const { params } = await train({
   step,
   params: initSetRec(config, key.at(0, "draft")),
   optimizer: adamW({ learningRate: 0.003 }),
-  *batches(from) {
-    for (let at = from; ; at++) {
-      const draw = key.at(at, "sample");
-      const baskets = Array.from({ length: 32 }, () => {
-        const kind = Math.floor(draw.uniform() * kinds);
-        const some = sold.filter((item) => kindOf(item) === kind);
-        return Array.from({ length: 5 }, () => some[Math.floor(draw.uniform() * some.length)]);
-      });
-      yield [
-        catalogue,
-        {
-          data: Int32Array.from(
-            baskets.flatMap((basket) => basket.slice(0, 4)),
-            (item) => item + 1,
-          ),
-          shape: [32, 4],
-        },
-        { data: Int32Array.from(baskets, (basket) => basket[4]), shape: [32] },
-        { data: mask, shape: [rows, rows] },
-      ];
-    }
-  },
+  batches: setRecBatches(config, catalogue, baskets, 32, key),
   steps: 200,
 });
 await step.dispose();

@@ -11,6 +11,7 @@ import {
   leavesOf,
   type Params,
   type Tensor,
+  type Schedule,
   train,
   valueAndGrad,
   warmUp,
@@ -26,6 +27,7 @@ import {
 } from "@veridraft/autodiff/nn";
 import { argmax, createRng, logSoftmax } from "@veridraft/core-probs";
 import { createGraphRunner } from "@veridraft/engine-onnx";
+import { createTokenizer, trainBpe } from "@veridraft/tokenization";
 import {
   byteUnits,
   createWordPooledModel,
@@ -98,9 +100,10 @@ function report(name: string, answers: readonly Answer[]): number {
   return answers.filter(({ right }) => right).length / answers.length;
 }
 
+const cpuSeconds = (): number => (process.cpuUsage().user + process.cpuUsage().system) / 1e6;
+
 /** The learning rate falls with the time that is left. */
 function budget(): { readonly enough: () => boolean; readonly learningRate: Schedule } {
-  const cpuSeconds = (): number => (process.cpuUsage().user + process.cpuUsage().system) / 1e6;
   const start = cpuSeconds();
   const left = (): number => 1 - (cpuSeconds() - start) / secondsEach;
   return {
@@ -281,6 +284,23 @@ const bytes = await runBaseline(
   },
   [32, 128],
 );
+const pieces = createTokenizer(await trainBpe(texts, { vocabSize: 1024 }));
+const piecesOf = new Map<string, ArrayLike<number>>();
+const subwords = await runBaseline(
+  {
+    name: "1,024 pieces",
+    vocabSize: 1024,
+    layers: 3,
+    unitsOf(word) {
+      const units = piecesOf.get(word) ?? pieces.encode(word);
+      piecesOf.set(word, units);
+      return units;
+    },
+    begins: (unit) => !/^[A-Za-z]/.test(pieces.piece(unit)),
+    unknown: -1,
+  },
+  [32],
+);
 const known = [...counts].toSorted((a, b) => b[1] - a[1]).slice(0, 1999);
 const idOf = new Map(known.map(([word], i) => [word, i + 1]));
 const wordModel = await runBaseline(
@@ -326,4 +346,5 @@ console.log(
   `pooled right more often than bytes with as many units: ${accuracy > bytes.accuracies[0]}`,
 );
 console.log(`and as often as bytes with as much text: ${accuracy >= bytes.accuracies[1]}`);
-console.log(wordModel.accuracies);
+console.log(`and than ${pieces.vocabSize} pieces: ${accuracy > subwords.accuracies[0]}`);
+console.log(`words right: ${wordModel.accuracies[0] > 0}`);

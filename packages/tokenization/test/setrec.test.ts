@@ -18,6 +18,8 @@ import {
   type SetRec,
   setMask,
   setPositions,
+  type SetRecBatch,
+  setRecBatches,
   setRecConfig,
   setRecLoss,
 } from "@veridraft/tokenization/setrec";
@@ -278,6 +280,38 @@ describe("answerQueries()", () => {
     other.fill(7, 0, 48);
     expect(distance(await run(rows, present), await run(other, present))).toBeLessThan(1e-5);
     expect(distance(await run(rows), await run(other))).toBeGreaterThan(1e-3);
+  });
+});
+
+describe("setRecBatches()", () => {
+  const catalogue = {
+    collaborative: { data: new Float32Array(20), shape: [5, 4] },
+    text: { data: new Float32Array(25), shape: [5, 5] },
+  };
+
+  test("gives beginnings, the empty one among them, items on the right and numbered from 1", () => {
+    const user = [3, 0, 2, 1, 2];
+    const [, items, next] = setRecBatches(config, catalogue, [user], 200, key)(0).next().value;
+    const seen = new Set(
+      Array.from(
+        next.data,
+        (item, row) => `${items.data.slice(3 * row, 3 * row + 3).join()} ${item}`,
+      ),
+    );
+    expect(seen).toEqual(new Set(["0,0,0 3", "0,0,4 0", "0,4,1 2", "4,1,3 1", "1,3,2 2"]));
+  });
+
+  test("a step's batch does not depend on where one begins", () => {
+    const batches = setRecBatches(config, catalogue, [[1, 2, 3]], 4, key);
+    const from = batches(0);
+    from.next();
+    expect(batches(1).next().value).toEqual(from.next().value);
+  });
+
+  test("a user without an item is an error", () => {
+    expect(() => setRecBatches(config, catalogue, [[1], []], 4, key)).toThrow(
+      "setRecBatches: every user must have an item, got none for user 1",
+    );
   });
 });
 

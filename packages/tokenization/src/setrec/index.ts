@@ -7,6 +7,7 @@ export {
 } from "./item-table.ts";
 export { ndcgAtK, recallAtK } from "./ranking-metrics.ts";
 export { createRecommender, type Recommender } from "./recommender.ts";
+export { type SetRecBatch, setRecBatches } from "./set-batches.ts";
 export {
   type HistoryMask,
   type SetLayout,
