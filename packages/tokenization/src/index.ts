@@ -72,3 +72,14 @@ export {
   type TokenAdaptConfig,
   tokenAdaptConfig,
 } from "./tokenadapt.ts";
+export {
+  boundaryStability,
+  compareSplits,
+  corrupt,
+  corruptAt,
+  type ErrorKind,
+  type SplitChange,
+  type Stability,
+} from "./boundary-stability.ts";
+export { compareTokenizers, type TokenizerReport } from "./compare-tokenizers.ts";
+export { kl3mCharacter, kl3mDomain, kl3mSpecial, kl3mStrings, truncateVocabulary } from "./kl3m.ts";

@@ -366,7 +366,7 @@ describe("the loss", () => {
         step,
         params: initSetRec(arm, key.at(4, "draft")),
         optimizer: adamW({ learningRate: 0.01 }),
-        *batches() {
+        *batches(): Generator<SetRecBatch> {
           for (;;) yield [catalogue, items, next, { data: visible, shape: [size, size] }];
         },
         steps: 80,
