@@ -54,6 +54,15 @@ describe("encode()", () => {
     expect([...composed.encode("e\u0301")].map(composed.piece)).toEqual(["é"]);
   });
 
+  it("takes a text of any length as one piece where nothing splits it", () => {
+    const whole = smallTokenizer(merges, [], {
+      preTokenizer: createPreTokenizer({ type: "ByteLevel", use_regex: false }),
+    });
+    const text = "hello ".repeat(500);
+    expect(whole.decode(whole.encode(text))).toBe(text);
+    expect(whole.explain().split).toBe("regex");
+  });
+
   it("gives the same ids cold and warm, for pieces of any length", () => {
     const long = "hello".repeat(2000);
     for (const text of [long, "hello", "é".repeat(70)]) {
