@@ -75,3 +75,20 @@ export type {
   SentencePieceVocabulary,
   Vocabulary,
 } from "./vocabulary.ts";
+export { type Decomposition, decomposeTokens } from "./decompose-tokens.ts";
+export {
+  type EmbedTexts,
+  globalWeights,
+  localWeights,
+  meanRow,
+  type Mixture,
+  mixRows,
+  nearestRows,
+  normalizeRows,
+  normalRow,
+  reTok,
+  selfEmbedding,
+  tokenAdapt,
+  type TokenAdaptConfig,
+  tokenAdaptConfig,
+} from "./tokenadapt.ts";
