@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { describe, expect, it } from "vitest";
-import { root, workspaces } from "./programs.mjs";
+import { experiments, root, workspaces } from "./programs.mjs";
 
 const read = (path) => readFileSync(root + path, "utf8");
 const list = (folder) =>
@@ -16,10 +16,12 @@ const rows = read("PAPERS.md")
   .map((line) => line.split(" | ").map((cell) => cell.replaceAll(/`/g, "").trim()))
   .map(([, , file, , command]) => ({ file, command }));
 
-/** What a command runs: a script of ours, or files of tests or benchmarks. */
+/** What a command runs: a script of ours, experiments, or files of tests or benchmarks. */
 function targetsOf(command) {
   const [, script] = /^npm (?:run )?(\w+)$/.exec(command) ?? [];
   if (script) return Object.keys(scripts).filter((name) => name === script);
+  const [, word] = /^npm run experiments -- ([\w-]+)$/.exec(command) ?? [];
+  if (word) return experiments.filter(({ name }) => name.includes(word));
   const bare = command.replaceAll(/ --run| --project [\w-]+/g, "");
   const [, mode, filter = ""] = /^npx vitest (run|bench)(?: ([\w-]+))?$/.exec(bare) ?? [];
   const kind = mode === "run" ? "test" : "bench";

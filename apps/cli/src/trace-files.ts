@@ -1,7 +1,7 @@
 /** The two files of `veridraft trace`, JSON objects a line: prompts in, traces out. */
-import { readFile, truncate } from "node:fs/promises";
-import { InvalidArgumentError } from "@veridraft/core-probs";
+import { readFile } from "node:fs/promises";
 import { z } from "zod";
+import { parseLines, resumeLines } from "./json-lines.ts";
 
 const tracePrompt = z.strictObject({
   prompt: z.string().min(1),
@@ -33,25 +33,6 @@ export async function readPrompts(path: string): Promise<TracePrompt[]> {
 }
 
 /** The traces of a file, none where there is no file. A last line that was cut short is taken off the file. @throws as {@link readPrompts}. */
-export async function readTraces(path: string): Promise<TraceLine[]> {
-  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return Buffer.alloc(0);
-    throw error;
-  });
-  const end = bytes.lastIndexOf("\n") + 1;
-  if (end < bytes.length) await truncate(path, end);
-  return parseLines(path, bytes.subarray(0, end).toString("utf8"), traceLine);
-}
-
-function parseLines<S extends z.ZodType>(path: string, text: string, schema: S): z.output<S>[] {
-  return text.split("\n").flatMap((line, i) => {
-    if (line.trim() === "") return [];
-    try {
-      return [schema.parse(JSON.parse(line))];
-    } catch (cause) {
-      const [issue] = cause instanceof z.ZodError ? cause.issues : [];
-      const reason = issue ? [...issue.path, issue.message].join(": ") : (cause as Error).message;
-      throw new InvalidArgumentError(`${path}:${i + 1}: ${reason}`, { cause });
-    }
-  });
+export function readTraces(path: string): Promise<TraceLine[]> {
+  return resumeLines(path, traceLine);
 }

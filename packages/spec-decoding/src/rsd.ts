@@ -11,8 +11,8 @@
  *
  * Either model is asked for its laws only, so that it may be a server.
  *
- * Departures: `threshold` may be tested on the student's raw law, which newer engines report, where the authors' reports the processed one; training
- * on the traces is not here.
+ * Departures: `threshold` may be tested on the student's raw law, which newer engines report, where the authors' reports the processed one. What
+ * students learn from the traces: experiments/rsd.ts.
  */
 import {
   type Distribution,

@@ -1,5 +1,25 @@
 export type { BpeAlgorithm } from "./bpe.ts";
 export { encodeWithDropout } from "./bpe-dropout.ts";
+export { healedByteLaw, naiveByteLaw } from "./byte-baselines.ts";
+export {
+  type Allowed,
+  bytePrefixLogProb,
+  canonicalSequences,
+  coverEncodings,
+  scoreCovers,
+} from "./byte-covers.ts";
+export { arithmeticMean, ensembleBytes, geometricMean, type MixLaws } from "./byte-ensemble.ts";
+export { ByteBeam, type ByteBeamOptions } from "./byte-probs.ts";
+export { type BytePrompt, cutPrompt, fillInMiddle, type FillInMiddleIds } from "./byte-prompt.ts";
+export {
+  type ByteSampling,
+  type ByteSource,
+  byteSymbols,
+  endOfBytes,
+  sampleBytes,
+  warpByteLaw,
+} from "./byte-source.ts";
+export { type ByteTrie, createByteTrie, type TrieNode } from "./byte-trie.ts";
 export {
   type ChatMessage,
   type ChatTemplate,

@@ -1,8 +1,9 @@
 /** `veridraft draft data`: conversations of a model with itself, as JSON lines that a cut run goes on with. */
-import { mkdir, open, readFile } from "node:fs/promises";
+import { mkdir, open } from "node:fs/promises";
 import { join } from "node:path";
 import { loadModel, type LoadedModel } from "@veridraft/engine-onnx";
 import { z } from "zod";
+import { resumeLines } from "../json-lines.ts";
 import { modelOptions } from "../options.ts";
 import { type Conversation, selfChat } from "./self-chat.ts";
 
@@ -79,27 +80,28 @@ async function converse(
 ): Promise<void> {
   while (!progress.done) {
     // oxlint-disable-next-line no-await-in-loop -- other streams run beside this one
-    const conversation = await selfChat(model, seed, take());
+    const made = await selfChat(model, seed, take());
     // oxlint-disable-next-line no-await-in-loop -- a line is whole before the next
-    await file.appendFile(`${JSON.stringify(conversation)}\n`);
-    progress.add(conversation);
+    await file.appendFile(`${JSON.stringify(made)}\n`);
+    progress.add(made);
   }
 }
 
+const conversation = z.strictObject({
+  index: z.int().min(0),
+  prompt: z.array(z.int().min(0)),
+  answer: z.array(z.int().min(0)),
+  ended: z.enum(["stop", "length", "loop"]),
+});
+
 /**
- * The conversations of a file, in the order of their numbers; none where there is no file. A line that was cut off is left out.
+ * The conversations of a file, in the order of their numbers; none where there is no file. A line that was cut off is taken off.
  *
- * @throws Error where the file cannot be read.
+ * @throws InvalidArgumentError that names the file and the line of what is no conversation.
  */
 export async function readConversations(path: string): Promise<Conversation[]> {
-  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return "";
-    throw error;
-  });
-  const lines = text.split("\n").slice(0, -1);
-  return lines
-    .map((line) => JSON.parse(line) as Conversation)
-    .toSorted((a, b) => a.index - b.index);
+  const found = await resumeLines(path, conversation);
+  return found.toSorted((a, b) => a.index - b.index);
 }
 
 /** Counts tokens, and says on stderr how far they are. */
