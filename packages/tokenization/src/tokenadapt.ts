@@ -14,28 +14,20 @@
  * a part of a character has a local estimate by lengths in bytes and no global one; T is used as it is; no rows of padding.
  */
 import { InvalidArgumentError, type Rng, ShapeError, softmax, topK } from "@veridraft/core-probs";
-import { z } from "zod";
 import { type Decomposition, decomposeTokens, textOf } from "./decompose-tokens.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 /** How rows are estimated. */
-export const tokenAdaptConfig = z.strictObject({
-  temperature: z.number().positive().default(0.3).describe("Of both weightings."),
-  neighbors: z.int().positive().default(3).describe("Old tokens of the global estimate."),
-  globalWeight: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(0.3)
-    .describe("Of the global estimate: 0 is local alone, 1 global alone."),
-  threshold: z
-    .number()
-    .min(-1)
-    .max(1)
-    .default(-1)
-    .describe("Neighbors less similar do not count. The paper finds that it harms."),
-});
-export type TokenAdaptConfig = z.output<typeof tokenAdaptConfig>;
+export interface TokenAdaptOptions {
+  /** Of both weightings, above 0. @default 0.3 */
+  readonly temperature?: number;
+  /** Old tokens of the global estimate. @default 3 */
+  readonly neighbors?: number;
+  /** Of the global estimate, in [0, 1]: 0 is local alone, 1 global alone. @default 0.3 */
+  readonly globalWeight?: number;
+  /** Neighbors less similar do not count. The paper finds that it harms. @default none */
+  readonly threshold?: number;
+}
 
 /** Vectors of texts, [texts, any width]: a sentence model, or {@link selfEmbedding}. */
 export type EmbedTexts = (texts: readonly string[]) => Promise<Float32Array> | Float32Array;
@@ -134,14 +126,22 @@ const copied = (id: number): Mixture => ({ ids: [id], weights: [1], source: "cop
 /**
  * The rows of a new vocabulary as mixtures of old ones: the same for the embedding and, where it is another matrix, the head.
  *
- * @throws InvalidArgumentError where `embed` gives vectors that are not of one width.
+ * @throws InvalidArgumentError where `embed` gives vectors that are not of one width, and for options out of range; UnsupportedError where `old` is not
+ * byte-level BPE.
  */
 export async function tokenAdapt(
   old: Tokenizer,
   fresh: Tokenizer,
   embed: EmbedTexts,
-  config: TokenAdaptConfig,
+  options: TokenAdaptOptions = {},
 ): Promise<Mixture[]> {
+  const config = { temperature: 0.3, neighbors: 3, globalWeight: 0.3, threshold: -1, ...options };
+  const { temperature, neighbors, globalWeight } = config;
+  if (!(temperature > 0 && globalWeight >= 0 && globalWeight <= 1 && neighbors >= 1)) {
+    throw new InvalidArgumentError(
+      `tokenAdapt: temperature must be > 0, globalWeight in [0, 1] and neighbors >= 1, got ${temperature}, ${globalWeight} and ${neighbors}`,
+    );
+  }
   const tokens = decomposeTokens(old, fresh);
   const known: string[] = [];
   const idOf: number[] = [];
@@ -169,11 +169,9 @@ export async function tokenAdapt(
   return tokens.map((token) => {
     if (token.shared !== undefined) return copied(token.shared);
     const query = queryOf.get(token);
-    const local =
-      config.globalWeight < 1 ? localMixture(token, query, rows, placeOf, config) : null;
-    const global =
-      query && config.globalWeight > 0 ? globalMixture(query, rows, idOf, config) : null;
-    return blend(local, global, config.globalWeight);
+    const local = globalWeight < 1 ? localMixture(token, query, rows, placeOf, config) : null;
+    const global = query && globalWeight > 0 ? globalMixture(query, rows, idOf, config) : null;
+    return blend(local, global, globalWeight);
   });
 }
 
@@ -183,7 +181,7 @@ function localMixture(
   query: Float32Array | undefined,
   rows: Float32Array,
   placeOf: ReadonlyMap<number, number>,
-  { temperature }: TokenAdaptConfig,
+  { temperature }: Required<TokenAdaptOptions>,
 ): Mixture | null {
   if (pieces.length === 0) return null;
   const cosine = (id: number): number => {
@@ -205,7 +203,7 @@ function globalMixture(
   query: Float32Array,
   rows: Float32Array,
   idOf: readonly number[],
-  { neighbors, temperature, threshold }: TokenAdaptConfig,
+  { neighbors, temperature, threshold }: Required<TokenAdaptOptions>,
 ): Mixture | null {
   const { ids, similarities } = nearestRows(rows, query, neighbors);
   const weights = globalWeights(similarities, temperature, threshold);

@@ -14,7 +14,7 @@ import {
   selfEmbedding,
   type Tokenizer,
   tokenAdapt,
-  tokenAdaptConfig,
+  type TokenAdaptOptions,
   trainBpe,
 } from "@veridraft/tokenization";
 import * as fc from "fast-check";
@@ -126,10 +126,8 @@ const key = createRng(7);
 const rng = key.at(0, "sample");
 const table = Float32Array.from({ length: old.vocabSize * width }, () => rng.uniform() - 0.5);
 const embed = selfEmbedding(old, table, width);
-const adapt = (
-  config: Partial<ReturnType<typeof tokenAdaptConfig.parse>>,
-  tokenizer: Tokenizer = fresh,
-): Promise<Mixture[]> => tokenAdapt(old, tokenizer, embed, tokenAdaptConfig.parse(config));
+const adapt = (options: TokenAdaptOptions, tokenizer: Tokenizer = fresh): Promise<Mixture[]> =>
+  tokenAdapt(old, tokenizer, embed, options);
 
 describe("decomposeTokens()", () => {
   const tokens = decomposeTokens(old, fresh);
@@ -192,7 +190,7 @@ describe("tokenAdapt()", () => {
       old,
       fresh,
       (some) => Float32Array.from(some.flatMap((_, i) => [some.length > 100 ? 1 : 0, i % 2 || 1])),
-      tokenAdaptConfig.parse({ threshold: 1 }),
+      { threshold: 1 },
     );
     const near = await adapt({ globalWeight: 0 });
     expect(far.filter(({ source }) => source === "hybrid")).toHaveLength(0);
@@ -224,7 +222,10 @@ test("what does not fit is an error", async () => {
   expect(() => mixRows([], new Float32Array(3), 2, none)).toThrow(
     "mixRows: the table must be [rows, 2], got 3 numbers",
   );
-  await expect(tokenAdapt(old, fresh, uneven, tokenAdaptConfig.parse({}))).rejects.toThrow(
+  await expect(tokenAdapt(old, fresh, uneven)).rejects.toThrow(
     "tokenAdapt: embed must give vectors of one width, got 2 for old and 3 for new tokens",
+  );
+  await expect(adapt({ temperature: 0 })).rejects.toThrow(
+    "tokenAdapt: temperature must be > 0, globalWeight in [0, 1] and neighbors >= 1, got 0, 0.3 and 3",
   );
 });
