@@ -33,7 +33,28 @@ export {
   type DecodeStream,
   type DecodeStreamOptions,
 } from "./decode-stream.ts";
+export {
+  type PairDictionary,
+  createLookup,
+  encodeGreedy,
+  encodeMinimal,
+  encodeRules,
+  fixedBlocks,
+  type Lookup,
+  learnPairs,
+  learnLzw,
+  learnPairsInParts,
+} from "./dictionaries.ts";
 export { chatTemplateFromGguf, tokenizerFromGguf } from "./from-gguf.ts";
+export { type LibOptions, LibTrainer } from "./lib.ts";
+export { RankedLexicon } from "./lib-lexicon.ts";
+export { createLibTokenizer, type LibTokenizer } from "./lib-tokenizer.ts";
+export {
+  dirichletSource,
+  type MarkovSource,
+  matrixSource,
+  switchingSource,
+} from "./markov-source.ts";
 export {
   createPreTokenizer,
   type GgmlPre,
@@ -41,6 +62,22 @@ export {
   type PreTokenizer,
   type PreTokenizerJson,
 } from "./pre-tokenizer.ts";
+export {
+  buildSplitTable,
+  type ExpandedIds,
+  type ExpandOptions,
+  expandTokens,
+  type SplitTable,
+} from "./stochastok.ts";
+export {
+  blockLoss,
+  evaluateTokenizer,
+  lzwBound,
+  patternScore,
+  type TokenizerLoss,
+  unigramLoss,
+  type UnigramLoss,
+} from "./tokenization-theory.ts";
 export {
   createTokenizer,
   type DecodeOptions,
