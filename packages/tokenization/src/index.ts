@@ -46,7 +46,7 @@ export {
   learnPairsInParts,
 } from "./dictionaries.ts";
 export { chatTemplateFromGguf, tokenizerFromGguf } from "./from-gguf.ts";
-export { type LibOptions, LibTrainer } from "./lib.ts";
+export { type LibOptions, LibTrainer, moveByShare } from "./lib.ts";
 export { RankedLexicon } from "./lib-lexicon.ts";
 export { createLibTokenizer, type LibTokenizer } from "./lib-tokenizer.ts";
 export {

@@ -9,34 +9,47 @@ interface Node {
   ends: boolean;
 }
 
+interface Entry {
+  readonly unit: string;
+  rank: number;
+}
+
 const createNode = (): Node => ({ children: new Map(), ends: false });
 
 /** Units with ranks, 0 = best; new ones come last. A unit is a text; its symbols are the code points. */
 export class RankedLexicon {
-  readonly #units: string[] = [];
-  readonly #ranks = new Map<string, number>();
+  readonly #ranked: Entry[] = [];
+  readonly #entries = new Map<string, Entry>();
   readonly #root = createNode();
 
   constructor(units: Iterable<string> = []) {
     for (const unit of units) this.append(unit);
   }
 
-  get units(): readonly string[] {
-    return this.#units;
+  get size(): number {
+    return this.#ranked.length;
+  }
+
+  /** Best first. */
+  get units(): string[] {
+    return this.#ranked.map(({ unit }) => unit);
   }
 
   has(unit: string): boolean {
-    return this.#ranks.has(unit);
+    return this.#entries.has(unit);
   }
 
   /** Undefined for what is no unit. */
   rank(unit: string): number | undefined {
-    return this.#ranks.get(unit);
+    return this.#entries.get(unit)?.rank;
   }
 
+  /** Nothing happens where `unit` is there already. */
   append(unit: string): void {
-    this.#ranks.set(unit, this.#units.length);
-    this.#units.push(unit);
+    if (this.#entries.has(unit)) return;
+    const entry = { unit, rank: this.#ranked.length };
+    this.#entries.set(unit, entry);
+    this.#ranked.push(entry);
     let node = this.#root;
     for (const symbol of unit) {
       let child = node.children.get(symbol);
@@ -51,11 +64,11 @@ export class RankedLexicon {
 
   /** Nothing happens where `unit` is not in the lexicon. */
   remove(unit: string): void {
-    const rank = this.#ranks.get(unit);
-    if (rank === undefined) return;
-    this.#units.splice(rank, 1);
-    this.#ranks.delete(unit);
-    this.#index(rank, this.#units.length);
+    const entry = this.#entries.get(unit);
+    if (!entry) return;
+    this.move(unit, this.#ranked.length - 1);
+    this.#ranked.pop();
+    this.#entries.delete(unit);
     const path = [this.#root];
     for (const symbol of unit) path.push(path[path.length - 1].children.get(symbol) as Node);
     path[path.length - 1].ends = false;
@@ -65,12 +78,18 @@ export class RankedLexicon {
     }
   }
 
-  /** Moves a unit to another rank; those between shift by one. */
+  /** Moves a unit to another rank; those between shift by one. Nothing happens where `unit` is not in the lexicon. */
   move(unit: string, to: number): void {
-    const from = this.#ranks.get(unit) as number;
-    this.#units.splice(from, 1);
-    this.#units.splice(to, 0, unit);
-    this.#index(Math.min(from, to), Math.max(from, to) + 1);
+    const entry = this.#entries.get(unit);
+    if (!entry) return;
+    const step = to < entry.rank ? -1 : 1;
+    for (let rank = entry.rank; rank !== to; rank += step) {
+      const other = this.#ranked[rank + step];
+      other.rank = rank;
+      this.#ranked[rank] = other;
+    }
+    entry.rank = to;
+    this.#ranked[to] = entry;
   }
 
   /** Lengths in symbols of the longest and the second longest unit that `text` has at `start`; 0 for none. */
@@ -87,10 +106,6 @@ export class RankedLexicon {
       }
     }
     return { longest, second };
-  }
-
-  #index(from: number, to: number): void {
-    for (let rank = from; rank < to; rank++) this.#ranks.set(this.#units[rank], rank);
   }
 }
 

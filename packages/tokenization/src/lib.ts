@@ -10,7 +10,7 @@
  * delta (updateRate) of their ranks. After each article units whose probation is over go, and the last share omega (outRate) is on probation anew.
  *
  * Departures: rewards act on the ranks as they are (the authors' code works on an index that is not renewed); where encoding meets a unit without a shorter
- * match it takes the unit, not one symbol (theirs emits symbols that may be no units); segmentations that meet at the end of a sentence are compared, too.
+ * match it takes the unit, not one symbol (theirs emits symbols that may be no units); symbols without a unit are coded as bytes.
  */
 import { InvalidArgumentError, type Rng } from "@veridraft/core-probs";
 import { forcedLength, RankedLexicon, segmentsBetter, type Symbols } from "./lib-lexicon.ts";
@@ -114,7 +114,6 @@ export class LibTrainer {
       left = unit;
       at = end;
     }
-    this.#evaluate(evaluations, text, text.length);
   }
 
   /** The second sighting of a unit on probation: it grows where a neighbor is the same as at the first, else it is accepted. */
@@ -202,7 +201,7 @@ export function moveByShare(
   const rank = lexicon.rank(unit);
   if (rank === undefined || rank === 0) return;
   const to = rank + step * (Math.floor(rank * share) + 1);
-  if (to >= lexicon.units.length) lexicon.remove(unit);
+  if (to >= lexicon.size) lexicon.remove(unit);
   else lexicon.move(unit, Math.max(to, 0));
 }
 
