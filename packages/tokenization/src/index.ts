@@ -75,7 +75,6 @@ export { loadTokenizerJson } from "./delegated.ts";
 export { saveTables, tokenizerFromTables } from "./tables.ts";
 export { type TiktokenOptions, tokenizerFromTiktoken, toTiktoken } from "./tiktoken.ts";
 export {
-  type CountOptions,
   buildSplitTable,
   type ExpandedIds,
   type ExpandOptions,
@@ -92,6 +91,7 @@ export {
   type UnigramLoss,
 } from "./tokenization-theory.ts";
 export {
+  type CountOptions,
   createTokenizer,
   type DecodeOptions,
   type EncodeOptions,
