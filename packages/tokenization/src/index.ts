@@ -26,6 +26,7 @@ export { countPieces, type PieceCounts, type SplitText } from "./count-pieces.ts
 export { protectStrings } from "./protected-vocabulary.ts";
 export { randomChunkSplit, randomWhitespaceSplit } from "./supertokens.ts";
 export { trainBpe, type TrainOptions, type TrainProgress } from "./train-bpe.ts";
+export { measureTokenizer, type TokenizerMeasures } from "./measure-tokenizer.ts";
 export { createCounter, type TokenCounter } from "./counter.ts";
 export { createEncodePool, type EncodedBatch, type EncodePool } from "./encode-pool.ts";
 export { createHealer, type HealedPrompt, type Healer } from "./token-healing.ts";
