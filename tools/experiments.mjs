@@ -1,9 +1,12 @@
 /**
  * `npm run experiments [-- part of a path]`: runs the programs that take longer than a test may, from the sources, one after another, and compares what
- * they print with their comments, as the tests of the documentation do for examples.
+ * they print with their comments, as the tests of the documentation do for examples. One that ends with 77 has said what it lacks here, and is skipped.
  */
 import { spawn } from "node:child_process";
 import { announced, experiments, root } from "./docs/programs.mjs";
+
+/** As the test drivers of automake and Meson have it. */
+const skipped = 77;
 
 const [, , filter = ""] = process.argv;
 const chosen = experiments.filter(({ name }) => name.includes(filter));
@@ -26,7 +29,8 @@ for (const { name, path, code } of chosen) {
   const start = performance.now();
   const { status, output } = await run(path);
   const asAnnounced = status === 0 && announced(code).test(output);
+  const verdict = asAnnounced ? "as announced" : "NOT as announced";
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
-  console.log(`== ${asAnnounced ? "as announced" : "NOT as announced"}, ${seconds} s`);
-  if (!asAnnounced) process.exitCode = 1;
+  console.log(`== ${status === skipped ? "skipped" : verdict}, ${seconds} s`);
+  if (!asAnnounced && status !== skipped) process.exitCode = 1;
 }

@@ -22,8 +22,9 @@ export async function startJsonProcess(
   command = process.execPath,
 ): Promise<JsonProcess> {
   const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });
-  process.once("exit", () => child.kill());
-  const exited = once(child, "exit");
+  const kill = (): void => void child.kill();
+  process.once("exit", kill);
+  const exited = once(child, "exit").finally(() => process.off("exit", kill));
   const ended = exited.then(() => Promise.reject(new Error(`${name} has ended`)));
   ended.catch(() => {});
   const lines = createInterface({ input: child.stdout });

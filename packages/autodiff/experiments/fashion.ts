@@ -27,7 +27,7 @@ import { createRng } from "@veridraft/core-probs";
 import { createGraphRunner } from "@veridraft/engine-onnx";
 
 const folder = "/usr/share/datasets/fashion-mnist";
-/** By which the runner of experiments knows that one had not what it needs. */
+/** For `npm run experiments`: what is needed is not here. */
 const skipped = 77;
 if (!existsSync(folder)) {
   console.log(

@@ -29,9 +29,10 @@ export function isDeltaGraph({ inputs }: OnnxHeader): boolean {
 export function deltaGraph({ path, inputs, outputs }: OnnxHeader): DeltaGraph {
   const fresh = outputs.find(({ name }) => name === "new_kv");
   const logits = outputs.find(({ name }) => name === "logits");
+  const tapWidth = outputs.find(({ name }) => name === "taps")?.dims.at(-1) ?? 0;
   const [layers, , kvHeads, , headDim] = fresh?.dims ?? [];
   const vocabSize = logits?.dims.at(-1);
-  const sizes = [layers, kvHeads, headDim, vocabSize];
+  const sizes = [layers, kvHeads, headDim, vocabSize, tapWidth];
   if (inputs.some(({ name }) => name === "unpack") || !sizes.every(Number.isInteger)) {
     throw new UnsupportedError(
       `deltaGraph: ${path} has the engine's own layout, but not for one sequence with keys and values in float32, as exportOnnx writes it`,
@@ -47,6 +48,6 @@ export function deltaGraph({ path, inputs, outputs }: OnnxHeader): DeltaGraph {
     headDim: headDim as number,
     cacheType: "f32",
     vocabSize: vocabSize as number,
-    tapWidth: 0,
+    tapWidth: tapWidth as number,
   };
 }

@@ -27,6 +27,7 @@ import {
   transformer,
   type TransformerConfig,
 } from "@veridraft/autodiff/nn";
+import { tapsOf } from "./architectures.ts";
 import type { ExternalTensor } from "@veridraft/autodiff/onnx";
 import type { TokenizerJson } from "@veridraft/tokenization";
 
@@ -115,15 +116,19 @@ function traceDecoder(
     return transpose(reshape(attended, [1, "S", sizes.heads, headDim]), [0, 2, 1, 3]);
   };
   const weights = mapTree(({ shape }: HostTensor) => input("float32", shape), params);
+  const residuals: Tensor[] = [];
   const hidden = transformer(weights, ids, config, {
     attend,
     positions,
+    onRows: (each) => residuals.push(each),
   });
-  const asked = gather(reshape(hidden, ["S", config.width]), rows);
+  const asked = (all: Tensor, width: number): Tensor => gather(reshape(all, ["S", width]), rows);
+  const taps = tapsOf(config).map((layer) => residuals[layer - 1]);
   return {
     inputs: { input_ids: ids, position_ids: positions, logits_rows: rows, ...counts, ...past },
     outputs: {
-      logits: logitsOf(weights, asked),
+      logits: logitsOf(weights, asked(hidden, config.width)),
+      taps: asked(concat(taps, -1), taps.length * config.width),
       new_kv: reshape(concat(fresh, 0), [config.layers, 2, kvHeads, "S", headDim]),
     },
     weights: Object.fromEntries(treeLeaves<Tensor>(weights).map(({ path, leaf }) => [path, leaf])),

@@ -17,7 +17,7 @@ import type { Gguf } from "./gguf.ts";
 import { OnnxModel } from "./model.ts";
 import { type ModelSource, type Network, readModelSource } from "./model-source.ts";
 import { readOnnxHeader } from "./onnx-header.ts";
-import { recalledSelfTest, type SelfTest } from "./self-test.ts";
+import { recalledSelfTest, type SelfTest, shortestContext } from "./self-test.ts";
 import { startWorker } from "./start-worker.ts";
 import { type Device, devices } from "./session.ts";
 import { type WeightFormat, weightFormats } from "./weights.ts";
@@ -120,6 +120,11 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
       "gguf" in network
         ? await convert(network.gguf, streams, cacheFolder, options)
         : await asItIs(network, cacheFolder, options);
+    if (contextLength < shortestContext) {
+      throw new UnsupportedError(
+        `loadModel: ${path} has a context of ${contextLength} tokens, at least ${shortestContext} are needed`,
+      );
+    }
     const loading = OnnxModel.load(started, {
       graph,
       session: { device, threads, spinning, affinity },

@@ -68,11 +68,11 @@ export class OnnxModel implements TappedModel {
     return this.openSequence(false);
   }
 
-  /** @throws UnsupportedError where the graph gives no hidden states: those of ONNX folders and of other devices than the CPU. */
+  /** @throws UnsupportedError where the graph gives no hidden states, as on other devices than the CPU. */
   async openTapped(): Promise<OnnxSequence> {
     if (this.tapWidth === 0) {
       throw new UnsupportedError(
-        "openTapped: the graph gives no hidden states; only GGUF files on the CPU do",
+        "openTapped: the graph gives no hidden states; those of GGUF files and of exportOnnx do, on the CPU",
       );
     }
     return this.openSequence(true);

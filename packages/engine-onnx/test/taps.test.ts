@@ -108,7 +108,7 @@ describe("openTapped()", () => {
       cacheFolder: join(folder, "cache"),
     });
     await expect(model.openTapped()).rejects.toThrow(
-      "openTapped: the graph gives no hidden states; only GGUF files on the CPU do",
+      "openTapped: the graph gives no hidden states; those of GGUF files and of exportOnnx do, on the CPU",
     );
     await model.dispose();
   });

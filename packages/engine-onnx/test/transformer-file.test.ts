@@ -112,10 +112,33 @@ describe("exportOnnx()", () => {
     const loaded = await loadModel(path, { cacheFolder: join(folder, "cache") });
     expect(loaded).toMatchObject({ weights: "onnx", exact: true });
     expect(loaded.model.branching).toBe(true);
+    const tapped = await loaded.model.openTapped();
+    await tapped.forward(ids);
+    const original = await loadModel(llama, { weights: "f32", cacheFolder: join(folder, "cache") });
+    const wanted = await original.model.openTapped();
+    await wanted.forward(ids);
+    expect(largestDifference(tapped.taps.data, wanted.taps.data)).toBeLessThan(1e-4);
+    await original.model.dispose();
     expect(loaded.tokenizer.encode("two words")).toEqual(tokenizer.encode("two words"));
     await loaded.model.dispose();
     await expect(loadModel(path, { device: "webgpu" })).rejects.toThrow(
       /has the layout of the CPU, got device webgpu; leave it out$/,
+    );
+  });
+
+  it("may have a short context, of 48 tokens at least", async () => {
+    const { config, params } = await readTransformer(llama);
+    const tokenizer = { json: toTokenizerJson(await loadTokenizer(llama)), endIds: [2] };
+    const load = async (contextLength: number) => {
+      const path = join(folder, `context-${contextLength}`);
+      await exportOnnx(path, { ...config, contextLength }, params, tokenizer);
+      return loadModel(path, { cacheFolder: join(folder, "cache") });
+    };
+    const { model, costs } = await load(48);
+    expect([model.contextLength, costs.length]).toEqual([48, 17]);
+    await model.dispose();
+    await expect(load(47)).rejects.toThrow(
+      /^loadModel: .*context-47 has a context of 47 tokens, at least 48 are needed$/,
     );
   });
 });

@@ -17,12 +17,19 @@ export class PairRules {
   /** The two parts of each symbol; a byte is its own parts, and so is a number without a symbol. */
   readonly left: Int32Array;
   readonly right: Int32Array;
-  private readonly pairs: PairTable;
+  readonly pairs: PairTable;
 
-  constructor(symbols: number) {
-    this.left = Int32Array.from(new Int32Array(symbols).keys());
-    this.right = this.left.slice();
-    this.pairs = new PairTable(symbols);
+  constructor(left: Int32Array, right: Int32Array, pairs: PairTable) {
+    this.left = left;
+    this.right = right;
+    this.pairs = pairs;
+  }
+
+  /** No merges yet, and room for `symbols` symbols. */
+  static empty(symbols: number): PairRules {
+    const left = new Int32Array(symbols);
+    for (let symbol = 0; symbol < symbols; symbol++) left[symbol] = symbol;
+    return new PairRules(left, left.slice(), new PairTable(symbols));
   }
 
   /** Adds the merge of two known symbols into a new one that is higher than all before. */
@@ -69,62 +76,77 @@ export interface SymbolBytes {
   readonly ends: Int32Array;
 }
 
-/** Encoder with a trie over all symbols. */
-export class LinearEncoder {
-  private readonly rules: PairRules;
-  private readonly lengths: Int32Array;
+/** What the encoder looks up. */
+export interface LinearTables {
+  readonly rules: PairRules;
+  /** Bytes of each symbol. */
+  readonly lengths: Int32Array;
   /** Longest other symbol that is a proper prefix, -1 if none. */
-  private readonly shorter: Int32Array;
-  private readonly edges: PairTable;
-  private readonly terminals: Int32Array;
+  readonly shorter: Int32Array;
+  /** (node, byte) -> node of a trie over all symbols: node 0 is the root, nodes 1..256 its children. */
+  readonly edges: PairTable;
+  /** The symbol that ends at each node, -1 if none. */
+  readonly terminals: Int32Array;
+}
+
+/** The tables of all symbols that have merges or are bytes. */
+export function buildLinearTables(
+  rules: PairRules,
+  { bytes, starts, ends }: SymbolBytes,
+): LinearTables {
+  const symbols = starts.length;
+  const lengths = new Int32Array(symbols).fill(1, 0, 256);
+  const shorter = new Int32Array(symbols).fill(-1);
+  let totalBytes = 0;
+  for (let s = 256; s < symbols; s++) totalBytes += lengths[s] = ends[s] - starts[s];
+
+  const parents = new Int32Array(257 + totalBytes);
+  const terminals = new Int32Array(257 + totalBytes).fill(-1);
+  const nodes = new Int32Array(symbols);
+  const edges = new PairTable(totalBytes >> 2);
+  for (let byte = 0; byte < 256; byte++) terminals[byte + 1] = byte;
+  let used = 257;
+  for (let s = 256; s < symbols; s++) {
+    if (lengths[s] === 0) continue;
+    // The way to the left part is there already.
+    const left = rules.left[s];
+    let node = left < 256 ? left + 1 : nodes[left];
+    for (let i = starts[s] + lengths[left]; i < ends[s]; i++) {
+      const child = edges.add(node, bytes[i], used);
+      if (child === used) parents[used++] = node;
+      node = child;
+    }
+    terminals[node] = s;
+    nodes[s] = node;
+  }
+  for (let s = 256; s < symbols; s++) {
+    if (lengths[s] === 0) continue;
+    let node = parents[nodes[s]];
+    while (terminals[node] < 0) node = parents[node];
+    shorter[s] = terminals[node];
+  }
+  return { rules, lengths, shorter, edges, terminals: terminals.slice(0, used) };
+}
+
+/** Encoder over {@link LinearTables}. */
+export class LinearEncoder {
+  readonly tables: LinearTables;
   private open = new Uint8Array(256);
   private trieSteps = 0;
 
-  constructor(rules: PairRules, { bytes, starts, ends }: SymbolBytes) {
-    const symbols = starts.length;
-    this.rules = rules;
-    this.lengths = new Int32Array(symbols).fill(1, 0, 256);
-    this.shorter = new Int32Array(symbols).fill(-1);
-    let totalBytes = 0;
-    for (let s = 256; s < symbols; s++) totalBytes += this.lengths[s] = ends[s] - starts[s];
-
-    // Node 0 is the root, nodes 1..256 its children: the first step needs no look-up.
-    const parents = new Int32Array(257 + totalBytes);
-    const terminals = new Int32Array(257 + totalBytes).fill(-1);
-    const nodes = new Int32Array(symbols);
-    const edges = new PairTable(totalBytes >> 2);
-    for (let byte = 0; byte < 256; byte++) terminals[byte + 1] = byte;
-    let used = 257;
-    for (let s = 256; s < symbols; s++) {
-      if (this.lengths[s] === 0) continue;
-      let node = bytes[starts[s]] + 1;
-      for (let i = starts[s] + 1; i < ends[s]; i++) {
-        const child = edges.add(node, bytes[i], used);
-        if (child === used) parents[used++] = node;
-        node = child;
-      }
-      terminals[node] = s;
-      nodes[s] = node;
-    }
-    for (let s = 256; s < symbols; s++) {
-      if (this.lengths[s] === 0) continue;
-      let node = parents[nodes[s]];
-      while (terminals[node] < 0) node = parents[node];
-      this.shorter[s] = terminals[node];
-    }
-    this.edges = edges;
-    this.terminals = terminals.slice(0, used);
+  constructor(tables: LinearTables) {
+    this.tables = tables;
   }
 
   /** Trie steps and pair tests so far: the work, for tests of the time law. */
   get operations(): number {
-    return this.trieSteps + this.rules.operations;
+    return this.trieSteps + this.tables.rules.operations;
   }
 
   /** Writes the symbols of `bytes[start, end)` into `out` from `at` on; returns the index after the last. */
   encode(bytes: Uint8Array, start: number, end: number, out: Int32Array, at: number): number {
     if (start === end) return at;
-    const { lengths, shorter, rules } = this;
+    const { lengths, shorter, rules } = this.tables;
     const length = end - start;
     if (length >= this.open.length) this.open = new Uint8Array(2 * length);
     const { open } = this;
@@ -158,7 +180,7 @@ export class LinearEncoder {
 
   /** Longest symbol that is a prefix of `bytes[start, end)`; there is one for every byte. */
   private longest(bytes: Uint8Array, start: number, end: number): number {
-    const { edges, terminals } = this;
+    const { edges, terminals } = this.tables;
     let node = bytes[start] + 1;
     let best = terminals[node];
     let i = start + 1;

@@ -8,16 +8,21 @@
  */
 import { ModelFileError } from "@veridraft/core-probs";
 import { HeapEncoder } from "./bpe-heap.ts";
-import { LinearEncoder, PairRules } from "./bpe-linear.ts";
+import { buildLinearTables, LinearEncoder, PairRules } from "./bpe-linear.ts";
 import { spellByte, type TokenBytes } from "./byte-level.ts";
 import { PairTable } from "./pair-table.ts";
 
-/** Which encoder a vocabulary got: "linear", or "heap" where its merges do not come in training order. */
-export type BpeAlgorithm = "linear" | "heap";
+/**
+ * Which encoder a vocabulary got: "linear", "heap" where its merges do not come in training order, or "delegated" where `@huggingface/tokenizers`
+ * encodes.
+ */
+export type BpeAlgorithm = "linear" | "heap" | "delegated";
 
 /** An encoder over public ids. */
 export interface Encoder {
   readonly algorithm: BpeAlgorithm;
+  /** Why this algorithm, as a sentence. */
+  readonly reason: string;
   /** Bytes without a token: text that holds them loses them. */
   readonly missingBytes: Uint8Array;
   /** Work done so far, in elementary steps. */
@@ -30,6 +35,10 @@ export interface Encoder {
 export interface Bpe extends Encoder {
   /** Tokens that no text produces, by public id. */
   readonly deadIds: readonly number[];
+  /** Tokens that their own bytes encode to. */
+  readonly liveIds: Iterable<number>;
+  readonly list: MergeIds;
+  readonly built: Built;
 }
 
 /** The vocabulary as {@link createBpe} takes it. */
@@ -41,12 +50,15 @@ export interface BpeInput {
 }
 
 /** A merge list by token id. */
-interface Merges {
+export interface MergeIds {
   /** Single-byte tokens, -1 for bytes without one. */
   readonly byteIds: Int32Array;
+  /** Best first. */
   readonly left: Int32Array;
   readonly right: Int32Array;
   readonly whole: Int32Array;
+  /** Whether every merge is known to be one that fires where its token stands alone. */
+  readonly live?: boolean;
 }
 
 /**
@@ -55,12 +67,28 @@ interface Merges {
  * @throws ModelFileError where a merge is not two pieces of the vocabulary that make a third.
  */
 export function createBpe({ idOf, merges, tokenBytes }: BpeInput): Bpe {
-  const list = readMerges(merges, idOf);
-  const { encoder, symbolIds, algorithm, deadIds } =
-    createLinear(list, tokenBytes) ?? createHeap(list, tokenBytes);
+  return createBpeOfIds(readMerges(merges, idOf), tokenBytes);
+}
+
+/** Builds the encoder of a merge list that is known to fit the tokens. */
+export function createBpeOfIds(list: MergeIds, tokenBytes: TokenBytes): Bpe {
+  const linear = createLinear(list, tokenBytes);
+  return bpeOf(list, typeof linear === "object" ? linear : createHeap(list, tokenBytes, linear));
+}
+
+/** The encoder of what was built from a merge list before. */
+export function bpeOf(list: MergeIds, built: Built): Bpe {
+  const { encoder, symbolIds, algorithm, deadIds, reason } = built;
   return {
     algorithm,
+    reason,
     deadIds,
+    list,
+    built,
+    get liveIds() {
+      const dead = new Set(deadIds);
+      return distinct(symbolIds).filter((id) => id >= 0 && !dead.has(id));
+    },
     missingBytes: Uint8Array.from(list.byteIds.keys()).filter((byte) => list.byteIds[byte] < 0),
     get operations() {
       return encoder.operations;
@@ -76,23 +104,29 @@ export function createBpe({ idOf, merges, tokenBytes }: BpeInput): Bpe {
   };
 }
 
-interface Built {
+/** Why a vocabulary has the linear encoder. */
+export const linearReason =
+  "every token is made of two tokens that are made before it, so neighbors alone tell an encoding";
+
+/** What does the work of an encoder. */
+export interface Built {
   readonly algorithm: BpeAlgorithm;
+  readonly reason: string;
   readonly encoder: LinearEncoder | HeapEncoder;
   /** Symbol -> public id. */
   readonly symbolIds: Int32Array;
   readonly deadIds: number[];
 }
 
-/** Undefined where some token ranks before one of its parts. Symbols: 0..255 the bytes, 256 + r what the live merge of rank r makes. */
-function createLinear(list: Merges, { bytes, starts }: TokenBytes): Built | undefined {
+/** The first merge that ranks before one of its parts, if there is one. Symbols: 0..255 the bytes, 256 + r what the live merge of rank r makes. */
+function createLinear(list: MergeIds, { bytes, starts }: TokenBytes): Built | number {
   const { byteIds, left, right, whole } = list;
   const symbols = 256 + whole.length;
   const symbolIds = new Int32Array(symbols).fill(-1);
   symbolIds.set(byteIds);
   const symbolOf = byteSymbols(byteIds, starts.length - 1);
   const missed = new Set<number>(); // tokens that a merge needed before they were there
-  const rules = new PairRules(symbols);
+  const rules = PairRules.empty(symbols);
   const spans = { bytes, starts: new Int32Array(symbols), ends: new Int32Array(symbols) };
   for (let rank = 0; rank < whole.length; rank++) {
     const id = whole[rank];
@@ -101,8 +135,9 @@ function createLinear(list: Merges, { bytes, starts }: TokenBytes): Built | unde
     if (first < 0) missed.add(left[rank]);
     if (second < 0) missed.add(right[rank]);
     // Dead: the parts never meet, or the token is made by an earlier merge.
-    if (first < 0 || second < 0 || symbolOf[id] >= 0 || !rules.isPair(first, second)) continue;
-    if (missed.has(id)) return undefined;
+    if (first < 0 || second < 0 || symbolOf[id] >= 0) continue;
+    if (list.live !== true && !rules.isPair(first, second)) continue;
+    if (missed.has(id)) return rank;
     const symbol = 256 + rank;
     rules.add(first, second, symbol);
     symbolOf[id] = symbol;
@@ -112,14 +147,15 @@ function createLinear(list: Merges, { bytes, starts }: TokenBytes): Built | unde
   }
   return {
     algorithm: "linear",
-    encoder: new LinearEncoder(rules, spans),
+    reason: linearReason,
+    encoder: new LinearEncoder(buildLinearTables(rules, spans)),
     symbolIds,
     deadIds: distinct(whole).filter((id) => symbolOf[id] < 0),
   };
 }
 
 /** For any merge list. Symbols: 0..255 the bytes, 256 + r what the merge of rank r makes, the first where several make one token. */
-function createHeap(list: Merges, { bytes, starts }: TokenBytes): Built {
+function createHeap(list: MergeIds, { bytes, starts }: TokenBytes, misplaced: number): Built {
   const { byteIds, left, right, whole } = list;
   const symbolIds = new Int32Array(256 + whole.length);
   symbolIds.set(byteIds);
@@ -144,7 +180,8 @@ function createHeap(list: Merges, { bytes, starts }: TokenBytes): Built {
   const deadIds = distinct(whole).filter(
     (id) => encoder.encode(bytes, starts[id], starts[id + 1], scratch, 0) > 1,
   );
-  return { algorithm: "heap", encoder, symbolIds, deadIds };
+  const reason = `merge ${misplaced} comes after one that needs the token it makes, ${whole[misplaced]}, so neighbors alone do not tell an encoding`;
+  return { algorithm: "heap", reason, encoder, symbolIds, deadIds };
 }
 
 /** Token id -> symbol for the single bytes, -1 for the rest. */
@@ -156,7 +193,7 @@ function byteSymbols(byteIds: Int32Array, vocabSize: number): Int32Array {
 
 const distinct = (ids: Int32Array): number[] => [...new Set(ids)];
 
-function readMerges(merges: readonly string[], idOf: ReadonlyMap<string, number>): Merges {
+function readMerges(merges: readonly string[], idOf: ReadonlyMap<string, number>): MergeIds {
   const [left, right, whole] = [0, 1, 2].map(() => new Int32Array(merges.length));
   for (let rank = 0; rank < merges.length; rank++) {
     const merge = merges[rank];

@@ -1,4 +1,5 @@
 export type { BpeAlgorithm } from "./bpe.ts";
+export { encodeWithDropout } from "./bpe-dropout.ts";
 export { healedByteLaw, naiveByteLaw } from "./byte-baselines.ts";
 export {
   type Allowed,
@@ -62,6 +63,18 @@ export {
   type PreTokenizer,
   type PreTokenizerJson,
 } from "./pre-tokenizer.ts";
+export { countPieces, type PieceCounts, type SplitText } from "./count-pieces.ts";
+export { protectStrings } from "./protected-vocabulary.ts";
+export { randomChunkSplit, randomWhitespaceSplit } from "./supertokens.ts";
+export { trainBpe, type TrainOptions, type TrainProgress } from "./train-bpe.ts";
+export { measureTokenizer, type TokenizerMeasures } from "./measure-tokenizer.ts";
+export { createCounter, type TokenCounter } from "./counter.ts";
+export { createEncodePool, type EncodedBatch, type EncodePool } from "./encode-pool.ts";
+export { createHealer, type HealedPrompt, type Healer } from "./token-healing.ts";
+export { type Encoding, encodeWithOffsets, splitAtTokens } from "./offsets.ts";
+export { loadTokenizerJson } from "./delegated.ts";
+export { saveTables, tokenizerFromTables } from "./tables.ts";
+export { type TiktokenOptions, tokenizerFromTiktoken, toTiktoken } from "./tiktoken.ts";
 export {
   buildSplitTable,
   type ExpandedIds,
@@ -79,9 +92,11 @@ export {
   type UnigramLoss,
 } from "./tokenization-theory.ts";
 export {
+  type CountOptions,
   createTokenizer,
   type DecodeOptions,
   type EncodeOptions,
+  type Explanation,
   type Tokenizer,
 } from "./tokenizer.ts";
 export {
@@ -92,4 +107,9 @@ export {
   tokenizerFromJson,
   toTokenizerJson,
 } from "./tokenizer-json.ts";
-export type { SentencePieceVocabulary, Vocabulary } from "./vocabulary.ts";
+export type {
+  AnyVocabulary,
+  DelegatedVocabulary,
+  SentencePieceVocabulary,
+  Vocabulary,
+} from "./vocabulary.ts";

@@ -1,6 +1,7 @@
 /** A map from two non-negative integers to one, as an open-addressing hash table in a single Int32Array. */
 export class PairTable {
-  private slots: Int32Array; // [capacity, 3]: first, second, value; first = -1 where empty
+  /** [capacity, 3]: first, second, value; first = -1 where empty. */
+  slots: Int32Array;
   private mask: number;
   private size = 0;
 
@@ -9,6 +10,14 @@ export class PairTable {
     const capacity = 2 ** Math.ceil(Math.log2(2 * Math.max(entries, 8)));
     this.slots = new Int32Array(3 * capacity).fill(-1);
     this.mask = capacity - 1;
+  }
+
+  /** The table that has these slots, which it shares; nothing can be added to it. */
+  static of(slots: Int32Array): PairTable {
+    const table = new PairTable(0);
+    table.slots = slots;
+    table.mask = slots.length / 3 - 1;
+    return table;
   }
 
   /** The value of (first, second), or -1. */

@@ -7,6 +7,7 @@
  * Does not: components that change or drop text (Metaspace, add_prefix_space, behaviors other than Isolated).
  */
 import { UnsupportedError } from "@veridraft/core-probs";
+import { findScanner, type Scanner } from "./scanners.ts";
 import {
   compilePattern,
   digitPattern,
@@ -33,6 +34,8 @@ export interface PreTokenizer {
   readonly patterns: readonly string[];
   /** Calls `emit` with the pieces of `text` in order; together they are `text`, which must be well-formed UTF-16. */
   split(text: string, emit: (piece: string) => void): void;
+  /** The same split on UTF-8, for the patterns that have one. */
+  readonly scanner: Scanner | undefined;
 }
 
 type Split = PreTokenizer["split"];
@@ -51,14 +54,20 @@ export function createPreTokenizer(json: PreTokenizerJson): PreTokenizer {
   }
   const fused =
     patterns.length === 2 && patterns[0] === digitPattern && patterns[1] === gpt2Pattern;
-  const stages = (fused ? [digitsThenGpt2Pattern] : patterns).map((pattern) =>
+  const staged = fused ? [digitsThenGpt2Pattern] : patterns;
+  const stages = staged.map((pattern) =>
     gaplessPatterns.has(pattern) ? splitGapless(pattern) : splitIsolated(pattern),
   );
   const split = stages.reduceRight<Split>(
     (rest, stage) => (text, emit) => stage(text, (piece) => rest(piece, emit)),
     (text, emit) => emit(text),
   );
-  return { json, patterns, split: stages.length === 1 ? stages[0] : split };
+  return {
+    json,
+    patterns,
+    split: stages.length === 1 ? stages[0] : split,
+    scanner: staged.length === 1 ? findScanner(staged[0]) : undefined,
+  };
 }
 
 /** Appends the patterns of `json`; returns whether it contains ByteLevel. */

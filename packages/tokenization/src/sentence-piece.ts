@@ -11,6 +11,7 @@ import type { Encoder } from "./bpe.ts";
 import { HeapEncoder } from "./bpe-heap.ts";
 import type { TokenBytes } from "./byte-level.ts";
 import { PairTable } from "./pair-table.ts";
+import { PieceTable } from "./piece-table.ts";
 import type { Kind } from "./kind.ts";
 import type { SentencePieceVocabulary } from "./vocabulary.ts";
 
@@ -47,7 +48,11 @@ export function createSentencePiece(
     tokenBytes,
     encoder: new ScoreEncoder(normal, scores, byteIds),
     addsSpace: addSpacePrefix,
-    split: (text, emit) => emit(prefix + text.replaceAll(spaceMark, " ")),
+    whole: new PieceTable(0),
+    bpe: undefined,
+    prepare: (text) => prefix + text.replaceAll(spaceMark, " "),
+    scanner: undefined,
+    split: (text, emit) => emit(text),
     spell: (bytes) => utf8Decoder.decode(bytes).replaceAll(" ", spaceMark),
   };
 }
@@ -63,6 +68,7 @@ function joinBytes(tokens: readonly Uint8Array[]): TokenBytes {
 /** Symbols are ids and, for a character without a piece, `vocabSize` + its code point. */
 class ScoreEncoder implements Encoder {
   readonly algorithm = "heap";
+  readonly reason = "SentencePiece merges by score over a whole text";
   readonly missingBytes: Uint8Array;
   private readonly vocabSize: number;
   private readonly byteIds: Int32Array;

@@ -29,18 +29,30 @@ export const llama3Pattern = cl100kPattern("\\p{N}{1,3}");
 /** Qwen 2: numbers one at a time. */
 export const qwen2Pattern = cl100kPattern("\\p{N}");
 
-/** Words end where a capital follows a small letter. As in llama.cpp, letters outside of ASCII are both. */
-const casedPattern = (suffix: string, numbers: string): string => {
+/** Words end where a capital follows a small letter. */
+const casedPattern = (upper: string, lower: string, suffix: string, numbers: string): string => {
   const start = "[^\\r\\n\\p{L}\\p{N}]?";
-  const [upper, lower] = ["(?:(?![a-z])\\p{L})", "(?:(?![A-Z])\\p{L})"];
   return `${start}${upper}*${lower}+${suffix}|${start}${upper}+${lower}*${suffix}|${numbers}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`;
 };
 
-/** GPT-4o, Phi 4 mini and Llama 4. */
-export const gpt4oPattern = casedPattern("(?i:'s|'t|'re|'ve|'m|'ll|'d)?", "\\p{N}{1,3}");
+const contractionSuffix = "(?i:'s|'t|'re|'ve|'m|'ll|'d)?";
+
+/** GPT-4o, as OpenAI writes it. */
+export const o200kPattern = casedPattern(
+  "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]",
+  "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]",
+  contractionSuffix,
+  "\\p{N}{1,3}",
+);
+
+/** As in llama.cpp, letters outside of ASCII are both, and marks neither. */
+const asciiCases = ["(?:(?![a-z])\\p{L})", "(?:(?![A-Z])\\p{L})"] as const;
+
+/** GPT-4o, Phi 4 mini and Llama 4, as llama.cpp reads it. */
+export const gpt4oPattern = casedPattern(...asciiCases, contractionSuffix, "\\p{N}{1,3}");
 
 /** Mistral's Tekken: no contractions, numbers one at a time. */
-export const tekkenPattern = casedPattern("", "\\p{N}");
+export const tekkenPattern = casedPattern(...asciiCases, "", "\\p{N}");
 
 /**
  * A JavaScript regular expression, global or sticky, for `pattern`.
@@ -64,6 +76,7 @@ export const gaplessPatterns: ReadonlySet<string> = new Set([
   digitsThenGpt2Pattern,
   llama3Pattern,
   qwen2Pattern,
+  o200kPattern,
   gpt4oPattern,
   tekkenPattern,
 ]);

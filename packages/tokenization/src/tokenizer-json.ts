@@ -8,7 +8,8 @@ import { ModelFileError, UnsupportedError } from "@veridraft/core-probs";
 import { spellByte } from "./byte-level.ts";
 import { createPreTokenizer, type PreTokenizerJson } from "./pre-tokenizer.ts";
 import { readSpacePrefix, scoresOf } from "./sentence-piece-json.ts";
-import { createTokenizer, type Tokenizer } from "./tokenizer.ts";
+import { checkTokenizerJson } from "./tokenizer-json-shape.ts";
+import { createTokenizer, type Tokenizer, type TokenRoles } from "./tokenizer.ts";
 import { findEndIds } from "./vocabulary.ts";
 
 /** One entry of `added_tokens`. */
@@ -79,13 +80,47 @@ export interface TokenizerContext {
 export function tokenizerFromJson(
   json: TokenizerJson,
   config: TokenizerConfigJson = {},
-  { endIds = [], vocabSize = 0 }: TokenizerContext = {},
+  context: TokenizerContext = {},
 ): Tokenizer {
+  checkTokenizerJson(json);
   const { model } = json;
   const isSentencePiece = model.byte_fallback === true;
   checkModel(json);
   if (!isSentencePiece) checkByteLevel(json);
+  for (const token of json.added_tokens ?? []) {
+    if (token.lstrip === true || token.rstrip === true || token.single_word === true) {
+      throw new UnsupportedError(
+        `tokenizerFromJson: added token "${token.content}" uses lstrip, rstrip or single_word, which are not supported`,
+      );
+    }
+  }
+  const tokens = readTokens(json, config, context);
+  const { pieces, specialIds, userDefinedIds } = tokens;
+  if (isSentencePiece) {
+    const pairs = model.merges.map((merge) =>
+      typeof merge === "string" ? (merge.split(" ") as [string, string]) : merge,
+    );
+    return createTokenizer({
+      ...tokens,
+      scores: scoresOf(pieces, pairs, new Set([...specialIds, ...userDefinedIds])),
+      addSpacePrefix: readSpacePrefix(json),
+    });
+  }
+  return createTokenizer({
+    ...tokens,
+    merges: model.merges.map((merge) => (typeof merge === "string" ? merge : merge.join(" "))),
+    preTokenizer: createPreTokenizer(json.pre_tokenizer as PreTokenizerJson),
+    normalizer: json.normalizer ? "NFC" : undefined,
+    ignoreMerges: model.ignore_merges === true,
+  });
+}
 
+/** The tokens of a tokenizer.json of any kind, and their roles. */
+export function readTokens(
+  { model, added_tokens = [], post_processor }: TokenizerJson,
+  config: TokenizerConfigJson,
+  { endIds = [], vocabSize = 0 }: TokenizerContext,
+): TokenRoles & { readonly pieces: readonly string[] } {
   const pieces: string[] = [];
   const place = (piece: string, id: number): void => {
     if (pieces[id] !== undefined && pieces[id] !== piece) {
@@ -95,15 +130,13 @@ export function tokenizerFromJson(
     }
     pieces[id] = piece;
   };
-  for (const [piece, id] of Object.entries(model.vocab)) place(piece, id);
+  const { vocab } = model;
+  // Unigram has a list of [piece, score], the others a map of ids.
+  if (Array.isArray(vocab)) for (const [id, [piece]] of vocab.entries()) place(piece, id);
+  else for (const [piece, id] of Object.entries(vocab)) place(piece, id);
   const specialIds = new Set<number>();
   const userDefinedIds = new Set<number>();
-  for (const token of json.added_tokens ?? []) {
-    if (token.lstrip === true || token.rstrip === true || token.single_word === true) {
-      throw new UnsupportedError(
-        `tokenizerFromJson: added token "${token.content}" uses lstrip, rstrip or single_word, which are not supported`,
-      );
-    }
+  for (const token of added_tokens) {
     place(token.content, token.id);
     (token.special ? specialIds : userDefinedIds).add(token.id);
   }
@@ -124,8 +157,8 @@ export function tokenizerFromJson(
   };
   const bosId = idOfToken(config.bos_token);
   const eosId = idOfToken(config.eos_token);
-  const addBos = config.add_bos_token ?? startsWithSpecial(json.post_processor);
-  const tokens = {
+  const addBos = config.add_bos_token ?? startsWithSpecial(post_processor);
+  return {
     pieces,
     specialIds,
     userDefinedIds,
@@ -134,23 +167,6 @@ export function tokenizerFromJson(
     endIds: new Set([...findEndIds(pieces, specialIds, eosId), ...endIds]),
     addBos: addBos && bosId !== undefined,
   };
-  if (isSentencePiece) {
-    const pairs = model.merges.map((merge) =>
-      typeof merge === "string" ? (merge.split(" ") as [string, string]) : merge,
-    );
-    return createTokenizer({
-      ...tokens,
-      scores: scoresOf(pieces, pairs, new Set([...specialIds, ...userDefinedIds])),
-      addSpacePrefix: readSpacePrefix(json),
-    });
-  }
-  return createTokenizer({
-    ...tokens,
-    merges: model.merges.map((merge) => (typeof merge === "string" ? merge : merge.join(" "))),
-    preTokenizer: createPreTokenizer(json.pre_tokenizer as PreTokenizerJson),
-    normalizer: json.normalizer ? "NFC" : undefined,
-    ignoreMerges: model.ignore_merges === true,
-  });
 }
 
 /**

@@ -1,10 +1,12 @@
 import { createHash } from "node:crypto";
 import { InvalidArgumentError } from "@veridraft/core-probs";
-import { type BpeAlgorithm, createBpe } from "./bpe.ts";
-import { spell, unspellAll } from "./byte-level.ts";
-import type { Kind } from "./kind.ts";
+import type { BpeAlgorithm } from "./bpe.ts";
+import { createByteLevel, type Splitting } from "./byte-level-kind.ts";
+import { type Kind, kinds } from "./kind.ts";
+import { PieceEncoder } from "./piece-encoder.ts";
+import { PieceReader } from "./piece-reader.ts";
 import { createSentencePiece } from "./sentence-piece.ts";
-import type { SentencePieceVocabulary, Vocabulary } from "./vocabulary.ts";
+import type { AnyVocabulary, SentencePieceVocabulary, Vocabulary } from "./vocabulary.ts";
 
 /** How {@link Tokenizer.encode} reads the text. */
 export interface EncodeOptions {
@@ -17,10 +19,29 @@ export interface EncodeOptions {
   readonly special?: boolean;
 }
 
+/** How {@link Tokenizer.count} counts. */
+export interface CountOptions extends EncodeOptions {
+  /** Stop above this many ids: the time then depends on the limit, not on the text. */
+  readonly limit?: number;
+}
+
 /** How {@link Tokenizer.decode} writes control tokens. */
 export interface DecodeOptions {
   /** @default "keep" */
   readonly special?: "keep" | "skip";
+}
+
+/** What {@link Tokenizer.explain} says. */
+export interface Explanation {
+  readonly encoder: BpeAlgorithm;
+  /** Why, as a sentence. */
+  readonly reason: string;
+  /** "scanner" for the split patterns that are written out by hand, "regex" for others, "none" where a text is one piece. */
+  readonly split: "scanner" | "regex" | "none";
+  /** Tokens that merges are said to make, but that no text produces. */
+  readonly deadIds: readonly number[];
+  /** Bytes without a token. */
+  readonly missingBytes: readonly number[];
 }
 
 /** Between text and token ids: byte-level BPE, or SentencePiece. */
@@ -34,16 +55,16 @@ export interface Tokenizer {
   readonly addBos: boolean;
   /** Hex digest of what maps text to ids and back (pieces, kinds, merges, pre-tokenizer, normalizer): equal digests, equal tokenizers. */
   readonly sha256: string;
-  /** "linear", or "heap" where the merges are not in training order, and for SentencePiece. */
+  /** "linear"; "heap" where the merges are not in training order, and for SentencePiece; or "delegated" to `@huggingface/tokenizers`. */
   readonly algorithm: BpeAlgorithm;
   /** Bytes that no token has: text that holds them loses them in `encode`. Empty for most models; SmolLM2 lacks 21 (control characters and bytes that UTF-8 seldom or never uses). */
   readonly missingBytes: Uint8Array;
-  readonly vocabulary: Vocabulary | SentencePieceVocabulary;
+  readonly vocabulary: AnyVocabulary;
 
   /** Ids of `text`. Lone surrogates count as U+FFFD. No BOS or EOS is added. */
   encode(text: string, options?: EncodeOptions): Int32Array;
-  /** `encode(text, options).length`. */
-  count(text: string, options?: EncodeOptions): number;
+  /** `encode(text, options).length`, or `limit` + 1 where that is more than `limit`. */
+  count(text: string, options?: CountOptions): number;
   /**
    * Cuts `text` at control and user-defined tokens: ids for these, strings for what is between.
    *
@@ -56,6 +77,8 @@ export interface Tokenizer {
    * `createDecodeStream`, not id by id.
    */
   decode(ids: ArrayLike<number>, options?: DecodeOptions): string;
+  /** Which encoder and which split this vocabulary has, and why. */
+  explain(): Explanation;
   /** Bytes of one token: a view, not to be written to. */
   tokenBytes(id: number): Uint8Array;
   /** Text of one token for people to read; a byte that is not part of a whole character is shown as \xE2. */
@@ -65,11 +88,6 @@ export interface Tokenizer {
   /** The token whose text is exactly `text` (" the", "<|im_end|>"), if there is one. */
   idOf(text: string): number | undefined;
 }
-
-/** Pieces longer than this are not kept: they seldom come back. */
-const longestCached = 64;
-/** The cache is emptied when it holds this many pieces, about 10 MB. */
-const cacheEntries = 65_536;
 
 const utf8Encoder = new TextEncoder();
 const utf8Decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -82,25 +100,41 @@ const loneSurrogate = /\p{Surrogate}/gu;
  * @throws ModelFileError where the merges do not fit the pieces.
  */
 export function createTokenizer(vocabulary: Vocabulary | SentencePieceVocabulary): Tokenizer {
-  const { pieces, specialIds, userDefinedIds } = vocabulary;
-  const vocabSize = pieces.length;
-  const spelled = new Map<string, number>();
-  for (let id = 0; id < vocabSize; id++) if (pieces[id] !== "") spelled.set(pieces[id], id);
-  const literalIds = new Set([...specialIds, ...userDefinedIds]);
+  const literalIds = new Set([...vocabulary.specialIds, ...vocabulary.userDefinedIds]);
   const kind =
     "merges" in vocabulary
-      ? createByteLevel(vocabulary, spelled, literalIds)
+      ? createByteLevel(vocabulary, literalIds)
       : createSentencePiece(vocabulary, literalIds);
+  return tokenizerOf(kind, vocabulary, () => vocabulary);
+}
+
+/** What a tokenizer knows of its tokens besides their bytes. */
+export type TokenRoles = Omit<Vocabulary, "pieces" | "merges" | keyof Splitting>;
+
+/** A tokenizer from what was built of a vocabulary, which is only asked for where it is wanted. */
+export function tokenizerOf(
+  kind: Kind,
+  { specialIds, userDefinedIds, bosId, eosId, endIds, addBos }: TokenRoles,
+  readVocabulary: () => AnyVocabulary,
+): Tokenizer {
   const { encoder, addsSpace } = kind;
   const { bytes: allBytes, starts } = kind.tokenBytes;
-  const ignoreMerges = "merges" in vocabulary && vocabulary.ignoreMerges;
-  const userPattern = matchAny([...userDefinedIds].map((id) => pieces[id]));
-  const specialPattern = matchAny([...literalIds].map((id) => pieces[id]));
-  const cache = new Map<string, Int32Array>();
-  let input = new Uint8Array(1024); // UTF-8 of the piece at hand
-  let output = new Int32Array(1024);
-  let used = 0; // of output
+  const vocabSize = starts.length - 1;
+  const literals = new Map<string, number>();
+  for (const id of [...specialIds, ...userDefinedIds].toSorted((a, b) => a - b)) {
+    literals.set(textOf(id), id);
+  }
+  const userPattern = matchAny([...userDefinedIds].map(textOf));
+  const specialPattern = matchAny([...literals.keys()]);
+  const pieceEncoder = new PieceEncoder(encoder, kind.whole);
+  const reader = new PieceReader();
+  let vocabulary: AnyVocabulary | undefined;
+  let normalIds: Map<string, number> | undefined; // spelling -> id
   let digest: string | undefined;
+
+  function vocabularyOnce(): AnyVocabulary {
+    return (vocabulary ??= readVocabulary());
+  }
 
   function checkId(caller: string, id: number): void {
     if (!Number.isInteger(id) || id < 0 || id >= vocabSize) {
@@ -110,36 +144,28 @@ export function createTokenizer(vocabulary: Vocabulary | SentencePieceVocabulary
     }
   }
 
-  function reserve(ids: number): void {
-    if (used + ids <= output.length) return;
-    const grown = new Int32Array(2 * (used + ids));
-    grown.set(output.subarray(0, used));
-    output = grown;
-  }
-
   function bytesOf(id: number): Uint8Array {
     return allBytes.subarray(starts[id], starts[id + 1]);
   }
 
-  /** Appends the ids of one piece to `output`. */
-  function emitPiece(piece: string): void {
-    const known = cache.get(piece);
-    if (known !== undefined) {
-      if (used + known.length > output.length) reserve(known.length);
-      for (let i = 0; i < known.length; i++) output[used++] = known[i];
+  function textOf(id: number): string {
+    return utf8Decoder.decode(bytesOf(id));
+  }
+
+  /** Appends the ids of a text without control tokens; stops soon after `limit` ids. */
+  function encodeText(raw: string, limit: number): void {
+    const text = kind.prepare(raw);
+    if (kind.scanner === undefined) {
+      kind.split(text, (piece) => {
+        reader.readWhole(piece);
+        pieceEncoder.encode(reader, 1);
+      });
       return;
     }
-    if (3 * piece.length > input.length) input = new Uint8Array(6 * piece.length);
-    const length = utf8Encoder.encodeInto(piece, input).written;
-    reserve(length);
-    const start = used;
-    const whole = ignoreMerges ? spelled.get(kind.spell(input.subarray(0, length))) : undefined;
-    if (whole === undefined) used = encoder.encode(input, 0, length, output, used);
-    else output[used++] = whole;
-    if (piece.length > longestCached) return;
-    if (cache.size >= cacheEntries) cache.clear();
-    // A slice keeps its whole text alive, so the key is a fresh string.
-    cache.set(utf8Decoder.decode(input.subarray(0, length)), output.slice(start, used));
+    reader.read(text, kind.scanner, (count) => {
+      pieceEncoder.encode(reader, count);
+      return pieceEncoder.used <= limit;
+    });
   }
 
   function cut(text: string, pattern: RegExp | undefined): (number | string)[] {
@@ -148,46 +174,47 @@ export function createTokenizer(vocabulary: Vocabulary | SentencePieceVocabulary
     let start = 0;
     for (const match of text.matchAll(pattern)) {
       if (match.index > start) parts.push(text.slice(start, match.index));
-      parts.push(spelled.get(match[0]) as number);
+      parts.push(literals.get(match[0]) as number);
       start = match.index + match[0].length;
     }
     if (start < text.length) parts.push(text.slice(start));
     return parts;
   }
 
-  /** Fills `output` from its start. */
-  function run(text: string, special: boolean): void {
-    used = 0;
+  /** Fills the list of ids from its start, up to a little more than `limit` ids. */
+  function run(text: string, special: boolean, limit: number): void {
+    pieceEncoder.used = 0;
     const pattern = special ? specialPattern : userPattern;
+    if (pattern === undefined && kind.scanner !== undefined) return encodeText(text, limit);
     for (const part of cut(text.replace(loneSurrogate, "\uFFFD"), pattern)) {
-      if (typeof part === "number") {
-        reserve(1);
-        output[used++] = part;
-      } else {
-        kind.split(part, emitPiece);
-      }
+      if (typeof part === "number") pieceEncoder.push(part);
+      else encodeText(part, limit);
+      if (pieceEncoder.used > limit) return;
     }
   }
 
-  return {
+  const tokenizer: Tokenizer = {
     vocabSize,
-    bosId: vocabulary.bosId,
-    eosId: vocabulary.eosId,
-    endIds: vocabulary.endIds,
-    addBos: vocabulary.addBos,
+    bosId,
+    eosId,
+    endIds,
+    addBos,
     algorithm: encoder.algorithm,
     missingBytes: encoder.missingBytes,
-    vocabulary,
+    get vocabulary() {
+      return vocabularyOnce();
+    },
     get sha256() {
-      return (digest ??= digestOf(vocabulary));
+      return (digest ??= digestOf(vocabularyOnce()));
     },
     encode(text, options) {
-      run(text, options?.special === true);
-      return output.slice(0, used);
+      run(text, options?.special === true, Infinity);
+      return pieceEncoder.output.slice(0, pieceEncoder.used);
     },
     count(text, options) {
-      run(text, options?.special === true);
-      return used;
+      const limit = options?.limit ?? Infinity;
+      run(text, options?.special === true, limit);
+      return Math.min(pieceEncoder.used, limit + 1);
     },
     splitSpecial: (text) => cut(text, specialPattern),
     decode(ids, options) {
@@ -197,6 +224,7 @@ export function createTokenizer(vocabulary: Vocabulary | SentencePieceVocabulary
         checkId("decode", ids[i]);
         if (!skip || !specialIds.has(ids[i])) length += starts[ids[i] + 1] - starts[ids[i]];
       }
+      if (kind.decode !== undefined) return kind.decode(Array.from(ids), skip);
       const joined = new Uint8Array(length);
       let at = 0;
       for (let i = 0; i < ids.length; i++) {
@@ -206,6 +234,13 @@ export function createTokenizer(vocabulary: Vocabulary | SentencePieceVocabulary
       }
       return utf8Decoder.decode(addsSpace && joined[0] === 0x20 ? joined.subarray(1) : joined);
     },
+    explain: () => ({
+      encoder: encoder.algorithm,
+      reason: encoder.reason,
+      split: kind.scanner ? "scanner" : kind.bpe ? "regex" : "none",
+      deadIds: kind.bpe?.deadIds ?? [],
+      missingBytes: [...encoder.missingBytes],
+    }),
     tokenBytes(id) {
       checkId("tokenBytes", id);
       return bytesOf(id);
@@ -219,30 +254,21 @@ export function createTokenizer(vocabulary: Vocabulary | SentencePieceVocabulary
       return specialIds.has(id);
     },
     idOf(text) {
-      const literal = spelled.get(text);
-      if (literal !== undefined && literalIds.has(literal)) return literal;
-      const id = spelled.get(kind.spell(utf8Encoder.encode(text)));
-      return id === undefined || literalIds.has(id) ? undefined : id;
+      const literal = literals.get(text);
+      if (literal !== undefined) return literal;
+      if (normalIds === undefined) {
+        const { pieces } = vocabularyOnce();
+        normalIds = new Map();
+        for (const [id, piece] of pieces.entries()) {
+          if (piece !== "" && !specialIds.has(id) && !userDefinedIds.has(id))
+            normalIds.set(piece, id);
+        }
+      }
+      return normalIds.get(kind.spell(utf8Encoder.encode(text)));
     },
   };
-}
-
-function createByteLevel(
-  { pieces, merges, preTokenizer, normalizer }: Vocabulary,
-  idOf: ReadonlyMap<string, number>,
-  literalIds: ReadonlySet<number>,
-): Kind {
-  const tokenBytes = unspellAll(pieces, literalIds);
-  return {
-    tokenBytes,
-    encoder: createBpe({ idOf, merges, tokenBytes }),
-    addsSpace: false,
-    split:
-      normalizer === undefined
-        ? preTokenizer.split
-        : (text, emit) => preTokenizer.split(text.normalize(normalizer), emit),
-    spell,
-  };
+  kinds.set(tokenizer, kind);
+  return tokenizer;
 }
 
 /** A pattern for the first of `texts` in a text, the longest where several start at one place. */
@@ -274,7 +300,7 @@ function readable(bytes: Uint8Array): string {
   }
 }
 
-function digestOf(vocabulary: Vocabulary | SentencePieceVocabulary): string {
+function digestOf(vocabulary: AnyVocabulary): string {
   const hash = createHash("sha256");
   const section = (name: string, lines: Iterable<string | number>): void => {
     hash.update(`${name}\n${JSON.stringify([...lines])}\n`);
@@ -293,6 +319,8 @@ function digestOf(vocabulary: Vocabulary | SentencePieceVocabulary): string {
     section("merges", vocabulary.merges);
     section("split", vocabulary.preTokenizer.patterns);
     section("rules", [vocabulary.normalizer ?? "", String(vocabulary.ignoreMerges)]);
+  } else if ("json" in vocabulary) {
+    section("json", [JSON.stringify(vocabulary.json)]);
   } else {
     section("scores", vocabulary.scores);
     section("rules", [String(vocabulary.addSpacePrefix)]);

@@ -35,6 +35,14 @@ export interface SentencePieceVocabulary extends Tokens {
   readonly addSpacePrefix: boolean;
 }
 
+/** The tokens of a tokenizer.json that `@huggingface/tokenizers` encodes with. */
+export interface DelegatedVocabulary extends Tokens {
+  readonly json: object;
+}
+
+/** Any of the three. */
+export type AnyVocabulary = Vocabulary | SentencePieceVocabulary | DelegatedVocabulary;
+
 /** Control tokens that end a turn or a text in the families that we read; the model may emit any of them. */
 const endPieces = [
   "<|im_end|>",

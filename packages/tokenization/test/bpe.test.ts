@@ -42,7 +42,7 @@ describe("createBpe()", () => {
   });
 
   it("knows which pairs stay as they are", () => {
-    const rules = new PairRules(256 + gems.length);
+    const rules = PairRules.empty(256 + gems.length);
     const [a, b, c] = utf8.encode("abc");
     const [ab, cb, ac, bb, cbb, acbb] = gems.map((_, rank) => 256 + rank);
     rules.add(a, b, ab);

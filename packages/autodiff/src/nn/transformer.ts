@@ -95,6 +95,8 @@ export interface TransformerOptions {
   readonly positions?: Tensor;
   /** Of rotary positions; by default those of `positions`. For images: `gridAngles`. */
   readonly angles?: Angles;
+  /** Is given the rows after each block, [batch, sequence, width]: hidden states to put out or to train on. */
+  readonly onRows?: (rows: Tensor, layer: number) => void;
 }
 
 const defaultEpsilon = 1e-5;
@@ -194,7 +196,7 @@ export function transformBlocks(
   blocks: readonly Block<Tensor>[],
   rows: Tensor,
   config: TransformerConfig,
-  { attend = causal, positions = iota(rows.shape[1]), angles }: TransformerOptions = {},
+  { attend = causal, positions = iota(rows.shape[1]), angles, onRows }: TransformerOptions = {},
 ): Tensor {
   const { epsilon = defaultEpsilon, mlp, rotaryBase, rotaryDivisors } = config;
   const { headDim } = headsOf(config);
@@ -209,6 +211,7 @@ export function transformBlocks(
       attentionLayer(block, seen, headDim, turned, (q, k, v) => attend(q, k, v, layer)),
     );
     x = add(x, feedForward(mlp, block.mlp, normalize(block.mlpNorm, x, epsilon)));
+    onRows?.(x, layer);
   });
   return x;
 }

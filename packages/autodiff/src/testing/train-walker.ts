@@ -33,7 +33,7 @@ const warmupSteps = 30;
 const judged = 5;
 
 /**
- * Trains a walker, on one kind of CPU with one number of threads always to the same bits. One thread is fastest.
+ * Trains a walker: to the same bits on one kind of CPU, with one number of threads and one version of the gradients. One thread is fastest.
  *
  * @throws InvalidArgumentError where the recipe has no more steps than the warm-up of 30.
  */

@@ -1,0 +1,49 @@
+/**
+ * Supertokens: vocabularies whose tokens may span words, trained with a split that cuts at random.
+ *
+ * Michael Bommarito, Daniel Martin Katz and Jillian Bommarito, "KL3M Tokenizers", 2025, arXiv:2503.17247, in their multi-word variants: the split is for
+ * training only; the tokenizer takes a text as one piece, so its `preTokenizer` is ByteLevel with `use_regex` false.
+ */
+import { InvalidArgumentError, type Rng } from "@veridraft/core-probs";
+import type { SplitText } from "./count-pieces.ts";
+
+/**
+ * A split before each run of white space with probability `p`: p = 1 gives words with the space before them, p = 0 whole texts.
+ *
+ * @throws InvalidArgumentError where `p` is not in [0, 1].
+ */
+export function randomWhitespaceSplit(p: number, rng: Rng): SplitText {
+  if (!(p >= 0 && p <= 1)) {
+    throw new InvalidArgumentError(`randomWhitespaceSplit: p must be in [0, 1], got ${p}`);
+  }
+  return (text, emit) => {
+    let start = 0;
+    for (const { index } of text.matchAll(/\s+/gu)) {
+      if (index === start || !rng.bernoulli(p)) continue;
+      emit(text.slice(start, index));
+      start = index;
+    }
+    if (start < text.length) emit(text.slice(start));
+  };
+}
+
+/**
+ * A split into chunks of `least` to `most` characters, each length as likely as any; the last chunk may be shorter.
+ *
+ * @throws InvalidArgumentError where not 1 <= least <= most, as integers.
+ */
+export function randomChunkSplit(least: number, most: number, rng: Rng): SplitText {
+  if (!(Number.isInteger(least) && Number.isInteger(most) && least >= 1 && most >= least)) {
+    throw new InvalidArgumentError(
+      `randomChunkSplit: 1 <= least <= most must hold for integers, got ${least} and ${most}`,
+    );
+  }
+  return (text, emit) => {
+    const characters = Array.from(text);
+    for (let start = 0; start < characters.length;) {
+      const length = least + Math.floor(rng.uniform() * (most - least + 1));
+      emit(characters.slice(start, start + length).join(""));
+      start += length;
+    }
+  };
+}

@@ -1,0 +1,86 @@
+import { describe, expect, it } from "vitest";
+import { tokenizerFromTiktoken, toTiktoken } from "@veridraft/tokenization";
+import { smallTokenizer } from "./vocabularies.ts";
+
+const merges = ["h e", "l l", "he ll", "hell o", "Ġ hello", "Ã ©"];
+const tokenizer = smallTokenizer(merges);
+const file = toTiktoken(tokenizer);
+const special = { "<|endoftext|>": 300, "<|x|>": 262 };
+const back = tokenizerFromTiktoken(file, { pattern: "r50k", special });
+
+const load = (text: string) => () => tokenizerFromTiktoken(text, { pattern: "r50k" });
+const line = (text: string, id: number): string => `${Buffer.from(text).toString("base64")} ${id}`;
+
+describe("tokenizerFromTiktoken()", () => {
+  it("finds the merges that the file leaves out", () => {
+    expect(back.vocabulary).toMatchObject({ merges });
+    expect(back.vocabSize).toBe(301);
+    expect([back.eosId, back.bosId, back.algorithm]).toEqual([300, undefined, "linear"]);
+    expect(back.vocabulary.pieces.slice(260, 264)).toEqual(["Ġhello", "Ã©", "<|x|>", ""]);
+  });
+
+  it("encodes as the tokenizer that wrote the file", () => {
+    const text = "hello hello, hell é 😀\n";
+    expect(back.encode(text)).toEqual(tokenizer.encode(text));
+    expect([...back.encode("hell<|x|>", { special: true })]).toEqual([258, 262]);
+    expect(back.decode([258, 262, 300])).toBe("hell<|x|><|endoftext|>");
+  });
+
+  it("merges any two parts of a token that has no merge of its own", () => {
+    // "abc" after "bc" and "ab": its bytes encode to a|bc or ab|c, not to a merge. Worked by hand: "bc" ranks first, so abc comes from a|bc.
+    const lines = ["a", "b", "c", "d", "bc", "ab", "abc", "cd"].map(line).join("\n");
+    const odd = tokenizerFromTiktoken(lines, { pattern: "r50k" });
+    expect([...odd.encode("abcd")]).toEqual([6, 3]);
+    // "abcde" cannot be made of two tokens: it is one only as a whole piece.
+    const whole = tokenizerFromTiktoken(`${lines}\n${line("dabcd", 9)}`, { pattern: "r50k" });
+    expect([...whole.encode("dabcd")]).toEqual([9]);
+    expect([...whole.encode("dabcda")]).toEqual([3, 6, 3, 0]);
+  });
+
+  it("names the line that is no token", () => {
+    const words = "is not a token in base64 and a rank of at least";
+    expect(load("IQ== 0\nx")).toThrow(`tokenizerFromTiktoken: line 2, "x", ${words} 1`);
+    expect(load("IQ== 0\nIg== 0")).toThrow(`line 2, "Ig== 0", ${words} 1`);
+    expect(load("IQ==0")).toThrow(`line 1, "IQ==0", ${words} 0`);
+    expect(load("I! 0")).toThrow(`line 1, "I! 0", ${words} 0`);
+  });
+
+  it("names a control token whose id is taken", () => {
+    expect(() =>
+      tokenizerFromTiktoken("IQ== 0", { pattern: "r50k", special: { "<s>": 0 } }),
+    ).toThrow(
+      'tokenizerFromTiktoken: the id of "<s>" must be an integer >= 0 that no other token has, got 0',
+    );
+  });
+
+  it("names a pattern that JavaScript does not have", () => {
+    expect(() => tokenizerFromTiktoken("IQ== 0", { pattern: "(" })).toThrow(
+      "no JavaScript equivalent",
+    );
+  });
+});
+
+describe("toTiktoken()", () => {
+  it("writes bytes and ranks", () => {
+    const lines = file.split("\n");
+    expect(lines[0]).toBe("AA== 0");
+    expect(lines.slice(256)).toEqual([
+      "aGU= 256",
+      "bGw= 257",
+      "aGVsbA== 258",
+      "aGVsbG8= 259",
+      "IGhlbGxv 260",
+      "w6k= 261",
+      "",
+    ]);
+  });
+
+  it("refuses ids in another order than the merges", () => {
+    const odd = smallTokenizer(merges, [], {
+      pieces: smallTokenizer(merges.toReversed()).vocabulary.pieces,
+    });
+    expect(() => toTiktoken(odd)).toThrow(
+      'toTiktoken: token 257, "Ġhello", has merge 4, before merge 5 of a smaller id, and tiktoken merges by id',
+    );
+  });
+});
