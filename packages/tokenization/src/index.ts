@@ -47,6 +47,13 @@ export {
   learnPairsInParts,
 } from "./dictionaries.ts";
 export { chatTemplateFromGguf, tokenizerFromGguf } from "./from-gguf.ts";
+export {
+  drawAddition,
+  drawLangGame,
+  type LangGameKind,
+  langGameKinds,
+  type LangGameQuestion,
+} from "./lang-game.ts";
 export { type LibOptions, LibTrainer, moveByShare } from "./lib.ts";
 export { RankedLexicon } from "./lib-lexicon.ts";
 export { createLibTokenizer, type LibTokenizer } from "./lib-tokenizer.ts";
