@@ -54,7 +54,7 @@ export {
   langGameKinds,
   type LangGameQuestion,
 } from "./lang-game.ts";
-export { type LibOptions, LibTrainer, moveByShare } from "./lib.ts";
+export { type LibOptions, LibTrainer } from "./lib.ts";
 export { RankedLexicon } from "./lib-lexicon.ts";
 export { createLibTokenizer, type LibTokenizer } from "./lib-tokenizer.ts";
 export {
