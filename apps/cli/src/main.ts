@@ -46,10 +46,10 @@ configure(
   (flags, text) => score(text, flags),
 );
 configure(
-  add("tokenize <text>", "token ids and pieces of a text"),
+  add("tokenize [text...]", "token ids and pieces of a text; trains and compares tokenizers"),
   tokenizeOptions,
   prefix,
-  (flags, text) => tokenize(text, flags),
+  (flags, ...words) => tokenize(words, flags),
 );
 configure(
   add("trace", "traces for a small student to train on, proposed by a teacher"),

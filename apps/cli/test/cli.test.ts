@@ -1,6 +1,7 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { smolLM2 } from "@veridraft/model-smollm2";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { runSync as run } from "./run.ts";
 
@@ -114,6 +115,43 @@ describe("veridraft tokenize and score", () => {
       ids: [19_556, 905],
       pieces: ["Hello", " world"],
     });
+  });
+
+  it("prints places and counts", () => {
+    expect(JSON.parse(run("tokenize", "Hello 😀", "--offsets", "--json").out).offsets).toEqual([
+      [0, 5],
+      [5, 8],
+      [6, 8],
+    ]);
+    expect(run("tokenize", "Hello world", "--count").out).toBe("2\n");
+    expect(run("tokenize", "Hello world", "--offsets").out.split("\n")[1]).toMatch(
+      /^ +905 +5-11 {2}" world"$/,
+    );
+    expect(run("tokenize").err).toBe("veridraft: tokenize: one text is needed, got 0\n");
+  });
+
+  it("trains a tokenizer, compares it and shows what it does", { timeout: 60_000 }, async () => {
+    const folder = await mkdtemp(join(tmpdir(), "veridraft-tokenize-"));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const [text, trained, page] = ["text", "tokenizer.json", "page.html"].map((name) =>
+      join(folder, name),
+    );
+    await writeFile(text, "the lower the slower, the lowest the slowest <b>\n".repeat(50));
+    const { out, err } = run("tokenize", "--train", text, "--vocab-size", "270", "--out", trained);
+    expect(out).toBe(`270 tokens in ${trained}\n`);
+    expect(err.split("\n").at(-2)).toBe(`${"█".repeat(30)} 13 of 13 merges`);
+    const table = run("tokenize", "--compare", trained, trained, text).out;
+    expect(table).toContain("| vocabulary               |");
+    const measures = JSON.parse(
+      run("tokenize", "--compare", trained, smolLM2.path, text, "--json").out,
+    );
+    expect(Object.keys(measures)).toEqual([trained, smolLM2.path]);
+    expect(measures[trained].vocabSize).toBe(270);
+    run("tokenize", "the <b>", "--model", trained, "--html", page);
+    expect(await readFile(page, "utf8")).toContain('title="');
+    expect(run("tokenize", "--compare", trained).err).toBe(
+      "veridraft: tokenize: --compare needs two tokenizers and a text file, got 1 arguments\n",
+    );
   });
 
   it("prints log-probabilities that add up", { timeout: 60_000 }, () => {

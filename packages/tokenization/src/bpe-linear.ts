@@ -108,8 +108,10 @@ export function buildLinearTables(
   let used = 257;
   for (let s = 256; s < symbols; s++) {
     if (lengths[s] === 0) continue;
-    let node = bytes[starts[s]] + 1;
-    for (let i = starts[s] + 1; i < ends[s]; i++) {
+    // The way to the left part is there already.
+    const left = rules.left[s];
+    let node = left < 256 ? left + 1 : nodes[left];
+    for (let i = starts[s] + lengths[left]; i < ends[s]; i++) {
       const child = edges.add(node, bytes[i], used);
       if (child === used) parents[used++] = node;
       node = child;

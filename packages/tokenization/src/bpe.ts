@@ -57,6 +57,8 @@ export interface MergeIds {
   readonly left: Int32Array;
   readonly right: Int32Array;
   readonly whole: Int32Array;
+  /** Whether every merge is known to be one that fires where its token stands alone. */
+  readonly live?: boolean;
 }
 
 /**
@@ -133,7 +135,8 @@ function createLinear(list: MergeIds, { bytes, starts }: TokenBytes): Built | nu
     if (first < 0) missed.add(left[rank]);
     if (second < 0) missed.add(right[rank]);
     // Dead: the parts never meet, or the token is made by an earlier merge.
-    if (first < 0 || second < 0 || symbolOf[id] >= 0 || !rules.isPair(first, second)) continue;
+    if (first < 0 || second < 0 || symbolOf[id] >= 0) continue;
+    if (list.live !== true && !rules.isPair(first, second)) continue;
     if (missed.has(id)) return rank;
     const symbol = 256 + rank;
     rules.add(first, second, symbol);

@@ -57,7 +57,14 @@ function classify(first: number, count: number): Uint16Array {
   return bits;
 }
 
-const ascii = classify(0, 128);
+/** By hand: the regular expressions take milliseconds to compile, and English never needs them. */
+const ascii = Uint16Array.from({ length: 128 }, (_, code) => {
+  if (code >= 0x41 && code <= 0x5a) return letter | upper | notSmall;
+  if (code >= 0x61 && code <= 0x7a) return letter | lower | notCapital;
+  if (code >= 0x30 && code <= 0x39) return number;
+  if (code === 0x0a || code === 0x0d) return space | newline;
+  return code === 0x20 || (code >= 0x09 && code <= 0x0c) ? space : other;
+});
 
 /** Bits of the character that begins at `bytes[at]`; `bytes` must be UTF-8. */
 export function classAt(bytes: Uint8Array, at: number): number {

@@ -1,7 +1,7 @@
 /** Dictionaries of strings learned from a text without any split before, and the encoders that use them: what the theory of tokenization is about. */
 import { InvalidArgumentError } from "@veridraft/core-probs";
 
-/** A dictionary with the rules that made it, in order: entry 2 k and 2 k + 1 of `rules` become one token. */
+/** A dictionary with the rules that made it, in order: two neighbors become one token. */
 export interface PairDictionary {
   readonly tokens: readonly string[];
   readonly rules: readonly (readonly [left: string, right: string])[];
@@ -151,7 +151,7 @@ export interface Lookup {
 
 /** Prepares a dictionary for {@link encodeGreedy} and {@link encodeMinimal}. */
 export function createLookup(tokens: Iterable<string>): Lookup {
-  /** Children by node and character code; odd values end a token. */
+  /** Children by node and character code. */
   const children = new Map<number, number>();
   const ends = [false];
   for (const token of tokens) {

@@ -47,7 +47,14 @@ export {
   learnPairsInParts,
 } from "./dictionaries.ts";
 export { chatTemplateFromGguf, tokenizerFromGguf } from "./from-gguf.ts";
-export { type LibOptions, LibTrainer, moveByShare } from "./lib.ts";
+export {
+  drawAddition,
+  drawLangGame,
+  type LangGameKind,
+  langGameKinds,
+  type LangGameQuestion,
+} from "./lang-game.ts";
+export { type LibOptions, LibTrainer } from "./lib.ts";
 export { RankedLexicon } from "./lib-lexicon.ts";
 export { createLibTokenizer, type LibTokenizer } from "./lib-tokenizer.ts";
 export {
@@ -67,6 +74,7 @@ export { countPieces, type PieceCounts, type SplitText } from "./count-pieces.ts
 export { protectStrings } from "./protected-vocabulary.ts";
 export { randomChunkSplit, randomWhitespaceSplit } from "./supertokens.ts";
 export { trainBpe, type TrainOptions, type TrainProgress } from "./train-bpe.ts";
+export { measureTokenizer, type TokenizerMeasures } from "./measure-tokenizer.ts";
 export { createCounter, type TokenCounter } from "./counter.ts";
 export { createEncodePool, type EncodedBatch, type EncodePool } from "./encode-pool.ts";
 export { createHealer, type HealedPrompt, type Healer } from "./token-healing.ts";

@@ -4,7 +4,7 @@
  * Michael Bommarito, Daniel Martin Katz and Jillian Bommarito, "KL3M Tokenizers: A Family of Domain-Specific and Character-Level Tokenizers for Legal,
  * Financial, and Preprocessing Applications", 2025, arXiv:2503.17247, append such strings as added tokens, which match anywhere, even inside words.
  *
- * Departures: here they get merges after all others, so they respect the split and the encoder stays linear.
+ * Here they get merges after all others, so they respect the split and the encoder stays linear.
  */
 import { InvalidArgumentError } from "@veridraft/core-probs";
 import { spell } from "./byte-level.ts";

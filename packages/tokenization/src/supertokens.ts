@@ -3,8 +3,6 @@
  *
  * Michael Bommarito, Daniel Martin Katz and Jillian Bommarito, "KL3M Tokenizers", 2025, arXiv:2503.17247, in their multi-word variants: the split is for
  * training only; the tokenizer takes a text as one piece, so its `preTokenizer` is ByteLevel with `use_regex` false.
- *
- * Departures: none.
  */
 import { InvalidArgumentError, type Rng } from "@veridraft/core-probs";
 import type { SplitText } from "./count-pieces.ts";

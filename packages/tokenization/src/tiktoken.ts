@@ -64,8 +64,9 @@ export function tokenizerFromTiktoken(
     endIds: findEndIds(pieces, specialIds, eosId),
     addBos: false,
   };
-  const merges = findMerges(tokenBytes, specialIds);
-  const kind = byteLevelKind(createBpeOfIds(merges, tokenBytes), tokenBytes, specialIds, splitting);
+  const { merges, tokens } = findMerges(tokenBytes, specialIds);
+  const bpe = createBpeOfIds(merges, tokenBytes);
+  const kind = byteLevelKind(bpe, tokenBytes, specialIds, splitting, tokens);
   return tokenizerOf(kind, roles, () => ({
     ...roles,
     ...splitting,
@@ -213,35 +214,40 @@ function addSpecial(tokens: TokenBytes, special: Readonly<Record<string, number>
   }
 }
 
-/** The merges of the tokens, by rank. */
-function findMerges({ bytes, starts }: TokenBytes, specialIds: ReadonlySet<number>): MergeIds {
+/** The merges of the tokens, by rank, and all tokens by their bytes. */
+function findMerges(
+  { bytes, starts }: TokenBytes,
+  specialIds: ReadonlySet<number>,
+): { merges: MergeIds; tokens: PieceTable } {
   const vocabSize = starts.length - 1;
   const padded = new Uint8Array(bytes.length + piecePadding);
   padded.set(bytes);
   const view = new DataView(padded.buffer);
-  const before = new PieceTable(vocabSize);
+  const tokens = new PieceTable(vocabSize); // so far
   const rules = PairRules.empty(256 + vocabSize);
   const byteIds = new Int32Array(256).fill(-1);
   const symbolOf = new Int32Array(vocabSize);
   // All bytes come first: a file may number them after longer tokens.
   for (let id = 0; id < vocabSize; id++) {
     if (starts[id + 1] - starts[id] !== 1 || specialIds.has(id)) continue;
-    before.add(view, starts[id], 1, id);
+    tokens.add(view, starts[id], 1, id);
     symbolOf[id] = bytes[starts[id]];
     byteIds[symbolOf[id]] = id;
   }
   const [left, right, whole]: number[][] = [[], [], []];
+  let proven = true;
   for (let id = 0; id < vocabSize; id++) {
     const start = starts[id];
     const length = starts[id + 1] - start;
     if (length < 2 || specialIds.has(id)) continue;
     const first = whole.length;
     symbolOf[id] = 256 + id;
-    for (let cut = length - 1; cut > 0; cut--) {
-      const head = before.find(view, start, cut);
-      const tail = head < 0 ? -1 : before.find(view, start + cut, length - cut);
+    let isMerge = false;
+    for (let cut = length - 1; cut > 0 && !isMerge; cut--) {
+      const head = tokens.find(view, start, cut);
+      const tail = head < 0 ? -1 : tokens.find(view, start + cut, length - cut);
       if (tail < 0) continue;
-      const isMerge = rules.isPair(symbolOf[head], symbolOf[tail]);
+      isMerge = rules.isPair(symbolOf[head], symbolOf[tail]);
       if (isMerge) {
         left.length = right.length = whole.length = first;
         rules.add(symbolOf[head], symbolOf[tail], symbolOf[id]);
@@ -249,14 +255,16 @@ function findMerges({ bytes, starts }: TokenBytes, specialIds: ReadonlySet<numbe
       left.push(head);
       right.push(tail);
       whole.push(id);
-      if (isMerge) break;
     }
-    before.add(view, start, length, id);
+    proven &&= isMerge;
+    tokens.add(view, start, length, id);
   }
-  return {
+  const merges = {
     byteIds,
     left: Int32Array.from(left),
     right: Int32Array.from(right),
     whole: Int32Array.from(whole),
+    live: proven,
   };
+  return { merges, tokens };
 }

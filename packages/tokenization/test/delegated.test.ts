@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { loadTokenizerJson, type TokenizerJson, toTokenizerJson } from "@veridraft/tokenization";
 import { smallTokenizer } from "./vocabularies.ts";
@@ -80,6 +81,20 @@ describe("loadTokenizerJson()", () => {
     expect(odd.reason).toBe(
       "merge 1 comes after one that needs the token it makes, 257, so neighbors alone do not tell an encoding",
     );
+  });
+
+  it("is the only file that loads the other library, and not before it is wanted", () => {
+    const folder = new URL("../src/", import.meta.url);
+    const names = readdirSync(folder).filter((name) => name.endsWith(".ts"));
+    const importers = names.filter((name) =>
+      /(from|import\() ?"@huggingface\/tokenizers"/.test(
+        readFileSync(new URL(name, folder), "utf8"),
+      ),
+    );
+    expect(importers).toEqual(["delegated.ts"]);
+    const source = readFileSync(new URL("delegated.ts", folder), "utf8");
+    expect(source).toContain('await import("@huggingface/tokenizers")');
+    expect(source).not.toContain('from "@huggingface/tokenizers"');
   });
 
   it("says why where nobody can use the file", async () => {

@@ -3,12 +3,12 @@ import {
   createLibTokenizer,
   type LibOptions,
   LibTrainer,
-  moveByShare,
   RankedLexicon,
   unigramLoss,
 } from "@veridraft/tokenization";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { moveByShare } from "../src/lib.ts";
 import { talk } from "./talk.ts";
 
 const rng = () => createRng(1).at(0, "draft");

@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createPreTokenizer } from "@veridraft/tokenization";
-import { smallTokenizer } from "./vocabularies.ts";
+import { createRng } from "@veridraft/core-probs";
+import { createPreTokenizer, type Vocabulary } from "@veridraft/tokenization";
+import { bytePieces, naiveEncode, smallTokenizer, trainMerges } from "./vocabularies.ts";
 
 const merges = ["h e", "l l", "he ll", "hell o", "Ġ hello", "Ġ a", "Ã ©"];
 const special = ["<|end|>", "<|end|>more", "<|start|>"];
@@ -52,6 +53,36 @@ describe("encode()", () => {
   it("normalizes where the vocabulary says so", () => {
     const composed = smallTokenizer(merges, [], { normalizer: "NFC" });
     expect([...composed.encode("e\u0301")].map(composed.piece)).toEqual(["é"]);
+  });
+
+  it("equals the definition on 6,000 strings over random vocabularies", () => {
+    const rng = createRng(6000).at(0, "sample");
+    const pick = (units: readonly string[]): string =>
+      units[Math.floor(rng.uniform() * units.length)];
+    const random = (length: number): string =>
+      Array.from({ length }, () => pick(["a", "b", "c", "ab", " ", "é", "\n", "😀", "1"])).join("");
+    let differences = 0;
+    for (let round = 0; round < 60; round++) {
+      const spelled = [...Buffer.from(random(300))].map((byte) => bytePieces[byte]).join("");
+      const words = spelled.split(/(?=Ġ)/);
+      const learned = trainMerges(words, 40);
+      const learner = smallTokenizer(learned);
+      const { preTokenizer } = learner.vocabulary as Vocabulary;
+      for (let i = 0; i < 100; i++) {
+        const text = random(1 + Math.floor(rng.uniform() * 40));
+        const expected: string[] = [];
+        preTokenizer.split(text, (piece) => {
+          const symbols = [...Buffer.from(piece)].map((byte) => bytePieces[byte]).join("");
+          expected.push(...naiveEncode(symbols, learned));
+        });
+        const pieces = Array.from(
+          learner.encode(text),
+          (token) => learner.vocabulary.pieces[token],
+        );
+        if (pieces.join("|") !== expected.join("|")) differences++;
+      }
+    }
+    expect(differences).toBe(0);
   });
 
   it("takes a text of any length as one piece where nothing splits it", () => {

@@ -1,4 +1,4 @@
-import { scoreTokens } from "@veridraft/core-probs";
+import { createRng, scoreTokens } from "@veridraft/core-probs";
 import { type LoadedModel, loadModel } from "@veridraft/engine-onnx";
 import { smolLM2 } from "@veridraft/model-smollm2";
 import {
@@ -7,6 +7,7 @@ import {
   cutPrompt,
   healedByteLaw,
   naiveByteLaw,
+  sampleBytes,
 } from "@veridraft/tokenization";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
@@ -45,6 +46,28 @@ test("a word is completed by all encodings better than by healing, by healing be
   }
   expect(loss.exact).toBeLessThan(loss.healed + 0.01);
   expect(loss.healed).toBeLessThan(loss.naive - 2);
+});
+
+test("identifiers that are cut inside a token are completed", async () => {
+  const { model, tokenizer } = loaded;
+  const trie = createByteTrie(tokenizer);
+  for (const line of ["    raise ValueErr|or", "import numpy as n|p", "def calculateAver|age"]) {
+    const [before, after] = line.split("|");
+    const { context, bytes } = cutPrompt(tokenizer, [0, before]);
+    /* oxlint-disable no-await-in-loop -- one sequence after the other */
+    const beam = await ByteBeam.open(model, trie, context);
+    for (const byte of bytes) await beam.advance(byte);
+    const next = after.charCodeAt(0);
+    const exact = beam.next()[next];
+    const said: number[] = [];
+    const options = { temperature: 0, maxBytes: after.length };
+    for await (const byte of sampleBytes(beam, options, createRng(1))) said.push(byte);
+    const naive = await naiveByteLaw(model, trie, [0, ...tokenizer.encode(before)]);
+    /* oxlint-enable no-await-in-loop */
+    beam.dispose();
+    expect(Buffer.from(said).toString()).toBe(after);
+    expect(exact).toBeGreaterThan(1.2 * naive[next]);
+  }
 });
 
 test("a text has at least the probability of its encoding, and hardly more", async () => {

@@ -1,0 +1,64 @@
+/** The vocabularies of OpenAI, as the npm package of tiktoken carries them; experiments/reference-ids.ts compares more text. */
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import {
+  saveTables,
+  tokenizerFromTables,
+  tokenizerFromTiktoken,
+  toTiktoken,
+} from "@veridraft/tokenization";
+import { get_encoding as getEncoding } from "tiktoken";
+import cl100k from "tiktoken/encoders/cl100k_base.json" with { type: "json" };
+import o200k from "tiktoken/encoders/o200k_base.json" with { type: "json" };
+import r50k from "tiktoken/encoders/r50k_base.json" with { type: "json" };
+
+/** The file that tiktoken packs into lines of "! first token token". */
+function unpack(ranks: string): string {
+  return ranks
+    .split("\n")
+    .map((line) => {
+      const [, first, ...tokens] = line.split(" ");
+      return tokens.map((token, i) => `${token} ${Number(first) + i}`).join("\n");
+    })
+    .join("\n");
+}
+
+const vocabularies = [
+  { name: "r50k", reference: "r50k_base", file: unpack(r50k.bpe_ranks) },
+  { name: "cl100k", reference: "cl100k_base", file: unpack(cl100k.bpe_ranks) },
+  { name: "o200k", reference: "o200k_base", file: unpack(o200k.bpe_ranks) },
+] as const;
+
+const licence = readFileSync(new URL("../LICENSE", import.meta.url), "utf8");
+const code = readFileSync(new URL("../src/scanners.ts", import.meta.url), "utf8");
+const odd =
+  "I'M fine, WE'Ve  12345\r\n\n\t字かな 한국어 naïve ǅemal Straße \x85\ufeff 👩\u200d🦰 a\u0301B";
+const texts = [licence, code, odd, "a".repeat(500), " ".repeat(300), "_".repeat(300)];
+
+describe.each(vocabularies)("$name", ({ name, reference, file }) => {
+  const tokenizer = tokenizerFromTiktoken(file, { pattern: name });
+
+  it("has the ids of tiktoken, and decodes to the text", () => {
+    const encoding = getEncoding(reference);
+    for (const text of texts) {
+      const ids = tokenizer.encode(text);
+      expect(ids).toEqual(Int32Array.from(encoding.encode_ordinary(text)));
+      expect(tokenizer.decode(ids)).toBe(text);
+    }
+    encoding.free();
+  });
+
+  it("has the linear encoder, and comes back from its file and its tables", () => {
+    expect(tokenizer.explain()).toMatchObject({ encoder: "linear", split: "scanner", deadIds: [] });
+    expect(toTiktoken(tokenizer).trimEnd()).toBe(file.trimEnd());
+    expect(tokenizerFromTables(saveTables(tokenizer)).encode(odd)).toEqual(tokenizer.encode(odd));
+  });
+});
+
+it("has the ids of GPT-2 that are published", () => {
+  // Made by OpenAI's encoder: h | F0 9F 98 | 80 | C3 A9, and a date.
+  const tokenizer = tokenizerFromTiktoken(vocabularies[0].file, { pattern: "r50k" });
+  expect([...tokenizer.encode("h😀é")]).toEqual([71, 47_249, 222, 2634]);
+  expect([...tokenizer.encode("naïve")]).toEqual([2616, 38_776]);
+  expect([...tokenizer.encode("2024-11-22")]).toEqual([1238, 1731, 12, 1157, 12, 1828]);
+});
