@@ -34,7 +34,28 @@ export {
   type DecodeStream,
   type DecodeStreamOptions,
 } from "./decode-stream.ts";
+export {
+  type PairDictionary,
+  createLookup,
+  encodeGreedy,
+  encodeMinimal,
+  encodeRules,
+  fixedBlocks,
+  type Lookup,
+  learnPairs,
+  learnLzw,
+  learnPairsInParts,
+} from "./dictionaries.ts";
 export { chatTemplateFromGguf, tokenizerFromGguf } from "./from-gguf.ts";
+export { type LibOptions, LibTrainer, moveByShare } from "./lib.ts";
+export { RankedLexicon } from "./lib-lexicon.ts";
+export { createLibTokenizer, type LibTokenizer } from "./lib-tokenizer.ts";
+export {
+  dirichletSource,
+  type MarkovSource,
+  matrixSource,
+  switchingSource,
+} from "./markov-source.ts";
 export {
   createPreTokenizer,
   type GgmlPre,
@@ -53,6 +74,22 @@ export { type Encoding, encodeWithOffsets, splitAtTokens } from "./offsets.ts";
 export { loadTokenizerJson } from "./delegated.ts";
 export { saveTables, tokenizerFromTables } from "./tables.ts";
 export { type TiktokenOptions, tokenizerFromTiktoken, toTiktoken } from "./tiktoken.ts";
+export {
+  buildSplitTable,
+  type ExpandedIds,
+  type ExpandOptions,
+  expandTokens,
+  type SplitTable,
+} from "./stochastok.ts";
+export {
+  blockLoss,
+  evaluateTokenizer,
+  lzwBound,
+  patternScore,
+  type TokenizerLoss,
+  unigramLoss,
+  type UnigramLoss,
+} from "./tokenization-theory.ts";
 export {
   type CountOptions,
   createTokenizer,
