@@ -1,3 +1,4 @@
+import { Tokenizer as Reference } from "@huggingface/tokenizers";
 import { createRng } from "@veridraft/core-probs";
 import {
   boundaryStability,
@@ -11,6 +12,7 @@ import {
   kl3mDomain,
   kl3mSpecial,
   kl3mStrings,
+  toTokenizerJson,
   trainBpe,
   truncateVocabulary,
 } from "@veridraft/tokenization";
@@ -73,6 +75,19 @@ describe("the character recipe", () => {
     const [few, many] = [short, long].map((each) => boundaryStability(each, pairs));
     expect(few.sameCount).toBeGreaterThan(many.sameCount + 0.1);
     expect(few.changedPerError).toBeLessThan(many.changedPerError);
+  });
+
+  test("Hugging Face's encoder gives the same ids", () => {
+    const json = toTokenizerJson(short);
+    const reference = new Reference(json, {});
+    const options = { add_special_tokens: false };
+    fc.assert(
+      fc.property(fc.string({ unit: "grapheme-ascii" }), fc.nat(text.length - 60), (drawn, at) => {
+        const mixed = drawn + text.slice(at, at + 60);
+        expect(reference.encode(mixed, options).ids).toEqual(Array.from(short.encode(mixed)));
+      }),
+      { numRuns: 500 },
+    );
   });
 
   test("smaller vocabularies are nested in larger ones", async () => {
