@@ -2,7 +2,7 @@
  * The next word of the King James Bible, in books that no model has seen: word-pooled models with 1 and 4 prefixes against transformers over bytes and over
  * words, of about as many parameters, all trained for the same time. The transformers have positions, which the authors' baselines lack.
  *
- * What the paper claims does not show in half a minute: pooled models trail the bytes, since short words fill two thirds of a canvas with padding, and all are
+ * What the paper claims does not show in half a minute: pooled models trail the bytes, since half of a canvas is padding, and all are
  * right on frequent words alone. What shows is the rate at which they write.
  */
 import {
