@@ -29,7 +29,7 @@ const config: TransformerConfig = {
   rotaryBase: 10_000,
   tied: true,
 };
-const steps = 1800;
+const steps = 1500;
 const warmup = 20;
 /** A byte that no text has: it ends a book. */
 const endOfText = 0;
