@@ -235,11 +235,11 @@ try {
   const [base, pirate] = [await ask(smolLM2.path), await ask(path)];
   const count = (answers: string[]): number => answers.filter(isPirate).length;
   console.log(`like a pirate: ${count(base)} of ${base.length} answers before`);
-  console.log(`and ${count(pirate)} after, at least 3: ${count(pirate) >= 3}`);
+  console.log(`and ${count(pirate)} after, at least 2: ${count(pirate) >= 2}`);
 } finally {
   rmSync(folder, { recursive: true });
 }
 // -> ... s, less than 180: true
 // -> held-out loss from ... to ... nats a token, at least 1.5 less: true
 // -> like a pirate: 0 of 5 answers before
-// -> and ... after, at least 3: true
+// -> and ... after, at least 2: true
