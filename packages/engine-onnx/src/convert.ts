@@ -26,16 +26,15 @@ import {
   vectorsOf,
 } from "./architectures.ts";
 import { type CacheType, cacheTypes } from "./cache-type.ts";
+import { DataWriter } from "./data-writer.ts";
 import { dequantize } from "./dequantize.ts";
 import { type Gguf, type GgufTensor } from "./gguf.ts";
 import { buildDecoder, ropeTables, rotaryTables } from "./decoder.ts";
 import { batchSlots, deltaLayout } from "./delta-layout.ts";
 import type { OpenLayout } from "./layout.ts";
-import type { ExternalTensor } from "@veridraft/autodiff/onnx";
 import { presentLayout } from "./present-layout.ts";
 import type { Smoothing } from "./smooth-quant.ts";
 import {
-  type AddTensor,
   type FileMatrix,
   floatsAs,
   type Format,
@@ -56,7 +55,6 @@ const batchFile = (cacheType: CacheType): string => `batch-${cacheType}.onnx`;
 const presentFile = "present.onnx";
 const dataFile = "weights.bin";
 const doneFile = "done.json";
-const alignment = 4096;
 
 /** Where converted models are kept unless a caller says otherwise: `veridraft` in the cache folder of the user. */
 export function defaultCacheFolder(): string {
@@ -232,33 +230,6 @@ export async function writeModel(
   }
 }
 
-/** Appends tensors to the data file, each at a page boundary, as ONNX Runtime wants for mapping. */
-class DataWriter {
-  readonly tensors = new Map<string, ExternalTensor>();
-  length = 0;
-  private readonly handle: FileHandle;
-
-  constructor(handle: FileHandle) {
-    this.handle = handle;
-  }
-
-  readonly add: AddTensor = async (name, type, dims, data) => {
-    const offset = Math.ceil(this.length / alignment) * alignment;
-    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    for (let done = 0; done < bytes.length;) {
-      const { bytesWritten } = await this.handle.write(
-        bytes,
-        done,
-        bytes.length - done,
-        offset + done,
-      );
-      done += bytesWritten;
-    }
-    this.tensors.set(name, { type, dims, offset, bytes: bytes.length });
-    this.length = offset + bytes.length;
-  };
-}
-
 /** The matrix whose rows are those of its parts. */
 function matrixOf(source: FileHandle, parts: readonly TensorPart[]): FileMatrix {
   const cols = parts[0].tensor.shape[0];
@@ -323,20 +294,28 @@ async function stackedFloats(
   return values;
 }
 
-/** Moves row 2i + j of each head to row j * headDim / 2 + i: interleaved rotary pairs become halves. */
+/**
+ * The row of a file that is output `output` of a matrix: rotary pairs that stand side by side in the file are halves of a head.
+ *
+ * @param heads Whose pairs stand side by side; 0 where all outputs stand as they are.
+ */
+export function fileRow(output: number, headDim: number, heads: number): number {
+  if (heads === 0) return output;
+  const place = output % headDim;
+  const half = headDim / 2;
+  return output - place + (place < half ? 2 * place : 2 * (place - half) + 1);
+}
+
+/** The rows of a part, interleaved rotary pairs as halves. */
 function halfSplit<T extends Float32Array | Uint8Array>(values: T, part: TensorPart): T {
   const { interleaved: heads, tensor } = part;
   if (heads === 0) return values;
   const rows = tensor.shape[1];
   const width = values.length / rows;
-  const headDim = rows / heads;
   const out = values.slice() as T;
   for (let row = 0; row < rows; row++) {
-    const head = Math.floor(row / headDim);
-    const j = row % 2;
-    const i = (row % headDim) >> 1;
-    const to = head * headDim + (j * headDim) / 2 + i;
-    out.set(values.subarray(row * width, (row + 1) * width), to * width);
+    const from = fileRow(row, rows / heads, heads) * width;
+    out.set(values.subarray(from, from + width), row * width);
   }
   return out;
 }

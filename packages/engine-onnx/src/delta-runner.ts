@@ -1,20 +1,17 @@
 /** Runs graphs that give only new keys and values (see decoder.ts), for one sequence or several together. */
 import { type InferenceSession, Tensor } from "onnxruntime-node";
-import { type CacheType, type Plane, planesOf } from "./cache-type.ts";
+import { type Plane, planesOf } from "./cache-type.ts";
+import type { DeltaGraph } from "./delta-graph.ts";
 import type { KvCache } from "./kv-cache.ts";
 import { type KvArray, kvTensor } from "./kv-pool.ts";
 import { fewestRows, integers, type Part, type PartRows, type Runner } from "./runner.ts";
 import { createSession, dataOf, type SessionOptions } from "./session.ts";
 
 /** What a session needs to know of its model. */
-interface Sizes {
-  readonly layers: number;
-  readonly kvHeads: number;
-  readonly headDim: number;
-  readonly cacheType: CacheType;
-  readonly vocabSize: number;
-  readonly tapWidth: number;
-}
+type Sizes = Pick<
+  DeltaGraph,
+  "layers" | "kvHeads" | "headDim" | "cacheType" | "vocabSize" | "tapWidth"
+>;
 
 /** A session over a graph of some attention slots. */
 export class DeltaRunner implements Runner<KvCache> {

@@ -28,6 +28,7 @@ import {
   type TransformerConfig,
 } from "@veridraft/autodiff/nn";
 import { tapsOf } from "./architectures.ts";
+import { DataWriter } from "./data-writer.ts";
 import type { ExternalTensor } from "@veridraft/autodiff/onnx";
 import type { TokenizerJson } from "@veridraft/tokenization";
 
@@ -140,30 +141,22 @@ function joinHeads(rows: Tensor): Tensor {
   return reshape(transpose(rows, [0, 2, 1, 3]), [1, "S", -1]);
 }
 
-/** ONNX Runtime maps tensors that begin at a page. */
-const alignment = 4096;
-
 /** Writes the parameters one after another. @returns Where each stands, by its path. */
 async function writeTensors(
   path: string,
   params: Transformer<HostTensor>,
 ): Promise<Record<string, ExternalTensor>> {
-  const tensors: Record<string, ExternalTensor> = {};
   const file = await open(path, "w");
   try {
-    let offset = 0;
+    const writer = new DataWriter(file);
     for (const { path: name, leaf } of treeLeaves<HostTensor>(params)) {
-      const { data, shape: dims } = leaf;
-      const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
       // oxlint-disable-next-line no-await-in-loop -- one file is written front to back
-      await file.writev([bytes], offset);
-      tensors[name] = { type: "float32", dims, offset, bytes: bytes.length };
-      offset = Math.ceil((offset + bytes.length) / alignment) * alignment;
+      await writer.add(name, "float32", leaf.shape, leaf.data as Float32Array);
     }
+    return Object.fromEntries(writer.tensors);
   } finally {
     await file.close();
   }
-  return tensors;
 }
 
 async function writeJson(path: string, value: object): Promise<void> {

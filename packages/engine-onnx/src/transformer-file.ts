@@ -8,7 +8,7 @@ import type { HostTensor } from "@veridraft/autodiff";
 import type { Block, Linear, Norm, Transformer, TransformerConfig } from "@veridraft/autodiff/nn";
 import { ShapeError, UnsupportedError } from "@veridraft/core-probs";
 import { type DecoderShape, decoderShape } from "./architectures.ts";
-import { readBytes, readFloats } from "./convert.ts";
+import { fileRow, readBytes, readFloats } from "./convert.ts";
 import { type GgufTensor, readGguf } from "./gguf.ts";
 import { writeGguf } from "./write-gguf.ts";
 
@@ -182,14 +182,6 @@ function interleavedHeads(
   if (!interleaved) return 0;
   if (name.endsWith(".attn_q.weight")) return heads;
   return name.endsWith(".attn_k.weight") ? kvHeads : 0;
-}
-
-/** Where an output of a matrix stands in the file. */
-function fileRow(column: number, headDim: number, heads: number): number {
-  if (heads === 0) return column;
-  const [head, place] = [Math.floor(column / headDim), column % headDim];
-  const half = headDim / 2;
-  return head * headDim + (place < half ? 2 * place : 2 * (place - half) + 1);
 }
 
 function isMatrix({ name, shape }: GgufTensor): boolean {

@@ -1,6 +1,7 @@
 /** Writes a GGUF file with the metadata of another one, byte for byte: its tokenizer, its chat template, its sizes. */
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { randomUUID } from "node:crypto";
+import { bytesOf, writeAt } from "./data-writer.ts";
 import { codeOf, type Gguf, type GgufTensor } from "./gguf.ts";
 
 const defaultAlignment = 32;
@@ -51,13 +52,13 @@ async function writeTo(
   for (const tensor of tensors) {
     // oxlint-disable-next-line no-await-in-loop -- one tensor at a time is held in memory
     const data = await read(tensor);
-    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    const bytes = bytesOf(data);
     entries.push(entryOf(tensor, data instanceof Float32Array ? "F32" : tensor.type, offset));
     // oxlint-disable-next-line no-await-in-loop -- see above
-    await target.writev([bytes], start + offset);
+    await writeAt(target, bytes, start + offset);
     offset = aligned(offset + bytes.length);
   }
-  await target.writev(entries, 0);
+  await writeAt(target, Buffer.concat(entries), 0);
 }
 
 type Entry = Pick<GgufTensor, "name" | "shape">;

@@ -1,5 +1,6 @@
 /** Tokenizers side by side: what a text costs in tokens, and how well a vocabulary is used. */
 import { InvalidArgumentError } from "@veridraft/core-probs";
+import { renyiEfficiency } from "./measure-tokenizer.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 /** What texts cost with a tokenizer. */
@@ -27,7 +28,6 @@ export interface TokenizerReport {
   readonly wholeTerms: number;
 }
 
-const order = 2.5;
 const words = /(?:^| )[\p{L}\p{N}]+/gmu;
 
 /**
@@ -98,7 +98,7 @@ function report(
     tokensPerWord: wordTokens / allWords,
     wholeWords: whole / allWords,
     used: seen.length / tokenizer.vocabSize,
-    efficiency: renyi(seen) / Math.log(tokenizer.vocabSize),
+    efficiency: renyiEfficiency(counts),
     zipfSlope: slope(seen),
     lengths,
     tokensPerTerm: mean(termCosts),
@@ -108,13 +108,6 @@ function report(
 
 const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
-
-/** In nats. */
-function renyi(counts: Float64Array): number {
-  const total = counts.reduce((sum, count) => sum + count, 0);
-  const power = counts.reduce((sum, count) => sum + (count / total) ** order, 0);
-  return Math.log(power) / (1 - order);
-}
 
 function slope(counts: Float64Array): number {
   const n = counts.length;

@@ -25,6 +25,13 @@ export interface TokenizerMeasures {
 
 const order = 2.5;
 
+/** The entropy of order 2.5 of counts by token, as a share of the logarithm of their number: 1 where all are equally frequent. */
+export function renyiEfficiency(counts: Float64Array): number {
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  const power = counts.reduce((sum, count) => sum + (count / total) ** order, 0);
+  return Math.log(power) / (1 - order) / Math.log(counts.length);
+}
+
 /**
  * Measures of a tokenizer on texts.
  *
@@ -54,8 +61,6 @@ export function measureTokenizer(
       `measureTokenizer: texts must hold a word, got ${characters} characters without one`,
     );
   }
-  let power = 0;
-  for (const count of counts) power += (count / tokens) ** order;
   return {
     vocabSize: tokenizer.vocabSize,
     tokens,
@@ -64,6 +69,6 @@ export function measureTokenizer(
     fertility: wordTokens / words,
     wholeWords: whole / words,
     usedVocabulary: counts.filter((count) => count > 0).length / tokenizer.vocabSize,
-    renyiEfficiency: Math.log(power) / (1 - order) / Math.log(tokenizer.vocabSize),
+    renyiEfficiency: renyiEfficiency(counts),
   };
 }

@@ -4,6 +4,7 @@
  * Scott Lundberg, "The Art of Prompt Design: Prompt Boundaries and Token Healing", 2023. A prompt that ends in "http:" never sees the token "://"
  * that its training data had there; healed, it ends in "http" with the bytes ":" left to spell.
  */
+import { createByteTrie } from "./byte-trie.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 /** A prompt without its last tokens, and the bytes that these spelled. */
@@ -27,34 +28,12 @@ export interface Healer {
 
 /** A healer for a tokenizer; it sorts the vocabulary once. */
 export function createHealer(tokenizer: Tokenizer): Healer {
+  const trie = createByteTrie(tokenizer);
   const bytesOf = (id: number): Uint8Array => tokenizer.tokenBytes(id);
-  const sorted: number[] = [];
-  for (let id = 0; id < tokenizer.vocabSize; id++) {
-    if (!tokenizer.isSpecial(id) && bytesOf(id).length > 0) sorted.push(id);
-  }
-  sorted.sort((a, b) => Buffer.compare(bytesOf(a), bytesOf(b)));
-
-  /** Index of the first token that does not come before `prefix`, of those that are cut to its length. */
-  function lowerBound(prefix: Uint8Array, wanted: 0 | 1): number {
-    let [low, high] = [0, sorted.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      const order = Buffer.compare(bytesOf(sorted[middle]).subarray(0, prefix.length), prefix);
-      if (order < wanted) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
-
-  /** Tokens that begin with `prefix`. */
-  function range(prefix: Uint8Array): [from: number, to: number] {
-    return [lowerBound(prefix, 0), lowerBound(prefix, 1)];
-  }
 
   function hasLonger(prefix: Uint8Array): boolean {
-    const [from, to] = range(prefix);
-    // The shortest come first, so the last is longer if any is.
-    return to > from && bytesOf(sorted[to - 1]).length > prefix.length;
+    const node = trie.find(prefix);
+    return node !== undefined && trie.endOfWhole(node) < node.end;
   }
 
   return {
@@ -70,16 +49,13 @@ export function createHealer(tokenizer: Tokenizer): Healer {
       return { ids: Int32Array.from(ids).slice(0, end), remainder };
     },
     allowed(remainder) {
-      const [from, to] = range(remainder);
-      const found = sorted.slice(from, to);
+      const found = trie.find(remainder);
+      const ids = found ? [...trie.ids.subarray(found.start, found.end)] : [];
       for (let length = 1; length < remainder.length; length++) {
-        const prefix = remainder.subarray(0, length);
-        for (let i = lowerBound(prefix, 0); i < sorted.length; i++) {
-          if (Buffer.compare(bytesOf(sorted[i]), prefix) !== 0) break;
-          found.push(sorted[i]);
-        }
+        const node = trie.find(remainder.subarray(0, length));
+        if (node) ids.push(...trie.ids.subarray(node.start, trie.endOfWhole(node)));
       }
-      return Int32Array.from(found).toSorted();
+      return Int32Array.from(ids).toSorted();
     },
     advance: (remainder, id) => remainder.slice(Math.min(remainder.length, bytesOf(id).length)),
   };
