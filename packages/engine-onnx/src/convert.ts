@@ -45,7 +45,7 @@ import {
 import { type Blocks, nibblesOfQ4, quantizeBlocks, repackQ4, repackQ8 } from "./quantize.ts";
 
 /** Part of the key: raise it when the graph or the weight layout changes. */
-const engineVersion = 6;
+const engineVersion = 7;
 /**
  * Files of an entry: for each cache type the graph for one sequence and that for several, the graph for a device, and the weights of all. Halves are for
  * a device only.

@@ -136,8 +136,9 @@ class DeltaLayout implements Layout {
     const { layers, vocab, kvHeads } = this.shape;
     head(graph.node("Gather", [hidden, "logits_rows"], "asked"), "logits");
     graph.output("logits", "float32", ["R", vocab]);
-    const beside = graph.node("Concat", taps, "taps.all", { axis: 1 });
-    graph.node("Gather", [beside, "logits_rows"], "taps");
+    // Computed in every run, so of the rows that are asked for alone.
+    const rows = taps.map((tap, i) => graph.node("Gather", [tap, "logits_rows"], `tap.${i}`));
+    graph.node("Concat", rows, "taps", { axis: 1 });
     graph.output("taps", weights.float, ["R", taps.length * this.shape.hidden]);
     this.planes.forEach(({ suffix, type, width }, p) => {
       const at = `kv${suffix}`;

@@ -123,13 +123,13 @@ function traceDecoder(
     positions,
     onRows: (each) => residuals.push(each),
   });
-  const asked = (all: Tensor, width: number): Tensor => gather(reshape(all, ["S", width]), rows);
+  const asked = (all: Tensor): Tensor => gather(reshape(all, ["S", config.width]), rows);
   const taps = tapsOf(config).map((layer) => residuals[layer - 1]);
   return {
     inputs: { input_ids: ids, position_ids: positions, logits_rows: rows, ...counts, ...past },
     outputs: {
-      logits: logitsOf(weights, asked(hidden, config.width)),
-      taps: asked(concat(taps, -1), taps.length * config.width),
+      logits: logitsOf(weights, asked(hidden)),
+      taps: concat(taps.map(asked), -1),
       new_kv: reshape(concat(fresh, 0), [config.layers, 2, kvHeads, "S", headDim]),
     },
     weights: Object.fromEntries(treeLeaves<Tensor>(weights).map(({ path, leaf }) => [path, leaf])),
