@@ -21,6 +21,7 @@ async function startDraft(port = 0): Promise<{ process: ChildProcess; address: s
 }
 
 async function kill(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
   const exited = once(child, "exit");
   child.kill("SIGKILL");
   await exited;
@@ -69,6 +70,8 @@ afterAll(async () => {
 });
 
 const none = { speculation: { drafter: "none", numSpeculativeTokens: 0 } };
+/** Asks for a draft in every round, also where the schedule found that drafts do not pay. */
+const always = { speculation: { drafter: "auto", numSpeculativeTokens: 4 } };
 
 describe("generate", () => {
   it(
@@ -108,22 +111,22 @@ describe("generate", () => {
       const plain = await collect(client, request(none));
       const port = Number(draft.address.split(":")[1]);
       const before = warnings.length;
-      const cut = await collect(client, request(), async (chunks) => {
+      const cut = await collect(client, request(always), async (chunks) => {
         if (chunks === 5) await kill(draft.process);
       });
       expect(cut.ids).toEqual(plain.ids);
       expect(warnings.length - before).toBe(1);
       expect(cut.finished.stats?.undraftedRounds).toBeGreaterThan(0);
 
-      const alone = await collect(client, request());
+      const alone = await collect(client, request(always));
       expect(alone.ids).toEqual(plain.ids);
 
       draft = await startDraft(port);
       await expect
-        .poll(async () => (await collect(client, request())).finished.stats?.undraftedRounds, {
-          timeout: 30_000,
-          interval: 500,
-        })
+        .poll(
+          async () => (await collect(client, request(always))).finished.stats?.undraftedRounds,
+          { timeout: 30_000, interval: 500 },
+        )
         .toBe(0);
     },
   );
