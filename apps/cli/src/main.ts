@@ -10,6 +10,7 @@ import { chat } from "./chat.ts";
 import { checkLosslessCommand, checkLosslessOptions } from "./check-lossless.ts";
 import { demo } from "./demo.ts";
 import { draftData, draftDataOptions } from "./draft/data.ts";
+import { draftFit, draftFitOptions } from "./draft/fit.ts";
 import { generate } from "./generate.ts";
 import { inspect, inspectOptions } from "./inspect.ts";
 import { models, modelsOptions } from "./models.ts";
@@ -126,6 +127,12 @@ configure(
   draftDataOptions,
   prefix,
   draftData,
+);
+configure(
+  draftCommand.command("fit").description("trains the draft on the conversations of its folder"),
+  draftFitOptions,
+  prefix,
+  draftFit,
 );
 program
   .command("serve")

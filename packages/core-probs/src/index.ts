@@ -23,7 +23,9 @@ export {
 } from "./kernels.ts";
 export { type Matrix, row } from "./matrix.ts";
 export type {
+  DraftHead,
   ForwardOptions,
+  HeadRow,
   LanguageModel,
   LogitRows,
   Sequence,

@@ -80,3 +80,27 @@ export interface TappedModel extends LanguageModel<TreeSequence> {
   readonly tapWidth: number;
   openTapped(): Promise<TappedSequence>;
 }
+
+/** What a {@link DraftHead} thinks after a token. */
+export interface HeadRow {
+  /** [n] one for each id that it can say. */
+  readonly logits: Float32Array;
+  /** What it goes on from. */
+  readonly state: Float32Array;
+}
+
+/** A small network that was trained to guess from the hidden states of one model what that model says next. */
+export interface DraftHead {
+  /** SHA-256 of the model's file, in hex. */
+  readonly targetSha256: string;
+  /** Width of the hidden states that it begins with, a row of {@link TappedSequence}'s taps. */
+  readonly tapWidth: number;
+  /** [n] the ids that it can say, ascending. */
+  readonly ids: Int32Array;
+  /** What follows `id`, a token that was drawn where the model had the hidden states `taps`. */
+  start(taps: Float32Array, id: number): Promise<HeadRow>;
+  /** What follows `id` after the tokens that `row` comes from. */
+  next(row: HeadRow, id: number): Promise<HeadRow>;
+  /** Frees the network. */
+  dispose(): Promise<void>;
+}

@@ -2,8 +2,7 @@
  * GGUF -> ONNX, once: the converted graph goes to a cache folder, keyed by file hash, layers, format and engine version. An entry is written beside its place and
  * renamed into it, so that it is there whole or not at all; its `done.json` holds the sizes, and an entry that does not match them is rebuilt.
  */
-import { createHash, randomUUID } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { randomUUID } from "node:crypto";
 import {
   mkdir,
   open,
@@ -28,6 +27,7 @@ import {
 import { type CacheType, cacheTypes } from "./cache-type.ts";
 import { DataWriter } from "./data-writer.ts";
 import { dequantize } from "./dequantize.ts";
+import { fileSha256 } from "./file-hash.ts";
 import { type Gguf, type GgufTensor } from "./gguf.ts";
 import { buildDecoder, ropeTables, rotaryTables } from "./decoder.ts";
 import { batchSlots, deltaLayout } from "./delta-layout.ts";
@@ -61,17 +61,10 @@ export function defaultCacheFolder(): string {
   return join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "veridraft");
 }
 
-/** SHA-256 of a whole file; some 0.8 ms a megabyte. */
-async function hashOf(path: string): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
-    hash.update(chunk as Buffer);
-  }
-  return hash.digest("hex");
-}
-
 /** A converted model: graphs that share their weights. */
 export interface ConvertedModel {
+  /** Of the file, in hex. */
+  readonly sha256: string;
   /** Of the delta layout, for runs of a single sequence. */
   readonly solo: string;
   /** The same, for runs of several. */
@@ -89,9 +82,11 @@ export async function convertedModel(
   cacheFolder: string,
 ): Promise<ConvertedModel> {
   const { layers } = shape;
-  const key = `${await hashOf(gguf.path)}-${layers}-${format}-v${engineVersion}`;
+  const sha256 = await fileSha256(gguf.path);
+  const key = `${sha256}-${layers}-${format}-v${engineVersion}`;
   const entry = join(cacheFolder, key);
   const converted = {
+    sha256,
     solo: join(entry, soloFile(cacheType)),
     batch: join(entry, batchFile(cacheType)),
     present: join(entry, presentFile),

@@ -40,3 +40,10 @@ export function toHalves(values: Float32Array): Uint16Array {
   for (let i = 0; i < values.length; i++) halfWords[i] = toHalf(values[i]);
   return halfWords;
 }
+
+/** The values of halves. */
+export function fromHalves(halfWords: Uint16Array): Float32Array {
+  const values = new Float32Array(halfWords.length);
+  for (let i = 0; i < values.length; i++) values[i] = halves[halfWords[i]];
+  return values;
+}

@@ -67,6 +67,8 @@ export interface LoadOptions {
 export interface LoadedModel extends SelfTest, Pick<ModelSource, "name" | "chatTemplate"> {
   readonly model: OnnxModel;
   readonly tokenizer: Tokenizer;
+  /** Of a GGUF file, in hex; null for an ONNX graph. */
+  readonly sha256: string | null;
   /** "onnx" for those of an ONNX graph. */
   readonly weights: WeightFormat | "onnx";
 }
@@ -116,7 +118,7 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
   const started = startWorker();
   try {
     const { network, readTokenizer, name, chatTemplate } = await readModelSource(path);
-    const { graph, weights, contextLength, folder } =
+    const { graph, weights, contextLength, folder, sha256 } =
       "gguf" in network
         ? await convert(network.gguf, streams, cacheFolder, options)
         : await asItIs(network, cacheFolder, options);
@@ -135,7 +137,7 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
     const [model, tokenizer] = await Promise.all([loading, Promise.resolve().then(readTokenizer)]);
     const conditions = { device, threads, spinning, streams, cacheType };
     const found = await recalledSelfTest(model, folder, conditions);
-    return { name, chatTemplate, model, tokenizer, weights, ...found };
+    return { name, chatTemplate, model, tokenizer, sha256, weights, ...found };
   } catch (error) {
     await started.worker.terminate();
     throw error;
@@ -148,6 +150,7 @@ interface Prepared {
   readonly weights: LoadedModel["weights"];
   readonly contextLength: number;
   readonly folder: string;
+  readonly sha256: string | null;
 }
 
 /** Converts a GGUF file where the cache does not have it. */
@@ -179,7 +182,7 @@ async function convert(
       `loadModel: cacheType is for the CPU, got ${cacheType}; on device ${device} keys and values are kept as the weights compute them`,
     );
   }
-  const { solo, batch, present } = await convertedModel(
+  const { sha256, solo, batch, present } = await convertedModel(
     gguf,
     shape,
     weights,
@@ -190,7 +193,7 @@ async function convert(
   const folder = dirname(solo);
   if (device !== "cpu") {
     const graph = fullGraph(readOnnxHeader(present), huggingFaceNames);
-    return { graph, weights, contextLength: context, folder };
+    return { graph, weights, contextLength: context, folder, sha256 };
   }
   const graph: DeltaGraph = {
     layout: "delta",
@@ -204,7 +207,7 @@ async function convert(
     vocabSize: vocab,
     tapWidth: tapsOf(shape).length * shape.hidden,
   };
-  return { graph, weights, contextLength: context, folder };
+  return { graph, weights, contextLength: context, folder, sha256 };
 }
 
 async function defaultWeights(device: Device, shape: DecoderShape): Promise<WeightFormat> {
@@ -235,5 +238,5 @@ async function asItIs(
   const about = JSON.stringify([resolve(path), size, mtimeMs]);
   const folder = join(cacheFolder, `${createHash("sha256").update(about).digest("hex")}-onnx`);
   await mkdir(folder, { recursive: true });
-  return { graph, weights: "onnx", contextLength, folder };
+  return { graph, weights: "onnx", contextLength, folder, sha256: null };
 }

@@ -165,13 +165,16 @@ function emitWarning(message: string): void {
 }
 
 /** What a drafter of several is, whatever it proposes. */
-function shared(drafters: readonly Drafter[]): Pick<Drafter, "name" | "successors" | "dispose"> {
+function shared(
+  drafters: readonly Drafter[],
+): Pick<Drafter, "name" | "successors" | "tapWidth" | "dispose"> {
   if (drafters.length === 0) {
     throw new InvalidArgumentError("combination: needs at least 1 drafter, got 0");
   }
   return {
     name: drafters.map(({ name }) => name).join("+"),
     successors: Math.max(...drafters.map(({ successors }) => successors)),
+    tapWidth: Math.max(...drafters.map(({ tapWidth = 0 }) => tapWidth)),
     dispose() {
       for (const drafter of drafters) drafter.dispose();
     },

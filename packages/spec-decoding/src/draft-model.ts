@@ -13,18 +13,14 @@
 import {
   type Distribution,
   type LanguageModel,
-  probabilityOf,
   processLogits,
   resolveSampling,
-  sample,
-  sampleGumbel,
   type Sampling,
   truncateLaw,
 } from "@veridraft/core-probs";
-import { greatest } from "./confidence-schedule.ts";
-import type { Drafter, DraftLaw } from "./drafter.ts";
+import { draftChain } from "./draft-chain.ts";
+import type { Drafter } from "./drafter.ts";
 import { FollowingCache } from "./following-cache.ts";
-import { chain } from "./tree.ts";
 import type { Coupling } from "./verifier.ts";
 
 /** Most tokens of a law that is handed to the verifier. */
@@ -52,29 +48,19 @@ export async function createDraftModel(
   return {
     name: "draft-model",
     successors: 0,
-    async propose({ ids, budget, confidenceThreshold = 0, key, signal }) {
-      const text = Array.from(ids);
-      const tokens: number[] = [];
-      const laws: DraftLaw[] = [];
-      const confidences: number[] = [];
-      const draws = key.at(ids.length, "draft");
+    async propose(context) {
       // The last drafted token is never run: the draft's context need not hold it.
-      const count = Math.min(budget, model.contextLength - ids.length + 1);
-      while (tokens.length < count) {
+      const count = Math.min(context.budget, model.contextLength - context.ids.length + 1);
+      const { confidenceThreshold = 0, signal } = context;
+      // Greedy laws are all on one token; how sure the draft is shows at temperature 1.
+      const plain = confidenceThreshold > 0 && sampling.temperature === 0;
+      return draftChain(context, { count, drawn }, async (text) => {
         const logits = await cache.logitsAfter(text, signal);
         let law: Distribution = processLogits(logits, sampling, text);
         if (drawn) law = truncateLaw(law, lawSize);
-        // Greedy laws are all on one token; how sure the draft is shows at temperature 1.
-        const plain = confidenceThreshold > 0 && sampling.temperature === 0;
         const shown = plain ? processLogits(logits, { ...sampling, temperature: 1 }, text) : law;
-        if (tokens.length > 0 && greatest(shown.probs) < confidenceThreshold) break;
-        const token = drawn ? sample(law, draws) : sampleGumbel(law, key.at(text.length, "sample"));
-        tokens.push(token);
-        laws.push(drawn ? law : null);
-        confidences.push(Math.min(1, probabilityOf(shown, token)));
-        text.push(token);
-      }
-      return chain(tokens, confidences, laws);
+        return { law, shown };
+      });
     },
     observe() {},
     dispose() {

@@ -17,6 +17,8 @@ export interface DraftContext {
    * a draw must not come back in a later round. Seeded drafts at absolute position t use the noise of `key.at(t, "sample")`.
    */
   readonly key: RngKey;
+  /** [tapWidth] the target's hidden states at the token before the root; absent where it gives none or none were asked for. */
+  readonly taps?: Float32Array;
   readonly signal?: AbortSignal;
 }
 
@@ -44,6 +46,8 @@ export interface Drafter {
   readonly name: string;
   /** How many of the target's likeliest ids `observe` wants per row; 0 for none. */
   readonly successors: number;
+  /** Width of the target's hidden states that `propose` wants; absent or 0 for none. */
+  readonly tapWidth?: number;
   /** A tree of at most `budget` nodes; an empty one where there is nothing to say. */
   propose(context: DraftContext): Promise<DraftTree>;
   /** Called once after each round, also after those in which it was not asked or failed. */

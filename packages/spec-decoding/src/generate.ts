@@ -29,6 +29,7 @@ import {
 import { Proposals } from "./proposals.ts";
 import { createSchedule } from "./create-schedule.ts";
 import { type Statistics, StatisticsCounter } from "./statistics.ts";
+import { openTarget } from "./taps.ts";
 import { type DraftTree, emptyTree, isChain, pathTo } from "./tree.ts";
 import { verifierFor } from "./verifiers.ts";
 
@@ -95,12 +96,14 @@ export async function* generate(
     const text = new Text(prompt, settings, options.key);
     const counter = new StatisticsCounter(settings.verifier?.lossless ?? true);
     signal?.throwIfAborted();
-    sequence = await model.open();
+    const target = await openTarget(model, drafter);
+    ({ sequence } = target);
 
     let started = performance.now();
     const first = await sequence.forward(prompt, { rows: "last", signal });
     counter.prefillMs = performance.now() - started;
     sequence.commit(prompt.length);
+    let taps = target.tapsOf(0);
     const opening = text.extend(emptyTree, first);
     yield* steps(opening, 0, 0, counter.prefillMs, counter.get(drafter?.name ?? "none"));
 
@@ -108,7 +111,7 @@ export async function* generate(
       signal?.throwIfAborted();
       started = performance.now();
       const tree = proposals
-        ? await proposals.next(text.ids, text.remaining - 1, options.key, signal)
+        ? await proposals.next(text.ids, text.remaining - 1, options.key, taps, signal)
         : emptyTree;
       const draftMs = performance.now() - started;
       if (proposals) counter.failures = proposals.failures;
@@ -117,6 +120,7 @@ export async function* generate(
       const logits = await forward(sequence, text.root, tree, signal);
       const verifyMs = performance.now() - started;
       const round = text.extend(tree, logits);
+      taps = target.tapsOf(1 + (round.path.at(-1) ?? -1));
       commit(sequence, tree, round.path);
       counter.add(tree, round.path, round.accepted, draftMs, verifyMs);
       yield* steps(

@@ -22,6 +22,7 @@ export {
   scheduleConfig,
   type ScheduleOptions,
 } from "./create-schedule.ts";
+export { createDraftHead, type DraftHeadOptions } from "./draft-head.ts";
 export { createDraftModel, type DraftModelOptions } from "./draft-model.ts";
 export {
   createDraftModelTree,

@@ -28,11 +28,12 @@ export class Proposals {
     return this.#failures;
   }
 
-  /** The tree to verify, of at most `room` nodes. */
+  /** The tree to verify, of at most `room` nodes. @param taps Hidden states, for a drafter that wants them. */
   async next(
     ids: ArrayLike<number>,
     room: number,
     key: RngKey,
+    taps?: Float32Array,
     signal?: AbortSignal,
   ): Promise<DraftTree> {
     this.#drafted = 0;
@@ -40,7 +41,7 @@ export class Proposals {
     const started = performance.now();
     this.#asked = budget > 0;
     const confidenceThreshold = this.#schedule.confidenceThreshold();
-    const context = { ids, budget, confidenceThreshold, key, signal };
+    const context = { ids, budget, confidenceThreshold, key, taps, signal };
     const proposal = budget > 0 ? await this.#ask(context) : emptyTree;
     this.#drafted = proposal.tokens.length;
     if (this.#drafted > 0) return selected(this.#schedule, proposal, performance.now() - started);

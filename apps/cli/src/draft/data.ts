@@ -1,13 +1,15 @@
 /** `veridraft draft data`: conversations of a model with itself, as JSON lines that a cut run goes on with. */
 import { mkdir, open } from "node:fs/promises";
 import { join } from "node:path";
-import { loadModel, type LoadedModel } from "@veridraft/engine-onnx";
+import type { LoadedModel } from "@veridraft/engine-onnx";
 import { z } from "zod";
 import { resumeLines } from "../json-lines.ts";
 import { modelOptions } from "../options.ts";
+import { loadEngines } from "./engines.ts";
+import { TokenProgress } from "./progress.ts";
 import { type Conversation, selfChat } from "./self-chat.ts";
 
-/** Sequences that run together. */
+/** Sequences that run together in an engine. */
 const streams = 8;
 
 /** The file of conversations in the folder of a draft. */
@@ -47,12 +49,9 @@ export async function draftData(flags: Flags): Promise<void> {
   const path = join(out, dataFile);
   const known = await readConversations(path);
   const made = new Set(known.map(({ index }) => index));
-  const progress = new DataProgress(known, tokens);
-  const loaded = await loadModel(flags.model, {
-    weights: flags.weights,
-    device: flags.device,
-    streams,
-  });
+  const before = known.reduce((sum, { answer }) => sum + answer.length, 0);
+  const progress = new TokenProgress("data", before, tokens);
+  const engines = await loadEngines(flags, streams);
   const file = await open(path, "a");
   try {
     let next = part;
@@ -62,11 +61,13 @@ export async function draftData(flags: Flags): Promise<void> {
       return next;
     };
     await Promise.all(
-      Array.from({ length: streams }, () => converse(loaded, seed, take, progress, file)),
+      engines.flatMap((engine) =>
+        Array.from({ length: streams }, () => converse(engine, seed, take, progress, file)),
+      ),
     );
   } finally {
     await file.close();
-    await loaded.model.dispose();
+    await Promise.all(engines.map(({ model }) => model.dispose()));
   }
 }
 
@@ -75,7 +76,7 @@ async function converse(
   model: LoadedModel,
   seed: number,
   take: () => number,
-  progress: DataProgress,
+  progress: TokenProgress,
   file: { appendFile(line: string): Promise<void> },
 ): Promise<void> {
   while (!progress.done) {
@@ -83,7 +84,7 @@ async function converse(
     const made = await selfChat(model, seed, take());
     // oxlint-disable-next-line no-await-in-loop -- a line is whole before the next
     await file.appendFile(`${JSON.stringify(made)}\n`);
-    progress.add(made);
+    progress.add(made.answer.length);
   }
 }
 
@@ -102,38 +103,4 @@ const conversation = z.strictObject({
 export async function readConversations(path: string): Promise<Conversation[]> {
   const found = await resumeLines(path, conversation);
   return found.toSorted((a, b) => a.index - b.index);
-}
-
-/** Counts tokens, and says on stderr how far they are. */
-class DataProgress {
-  private tokens = 0;
-  private conversations = 0;
-  private readonly before: number;
-  private readonly wanted: number;
-  private readonly start = performance.now();
-  private shown = 0;
-
-  constructor(known: readonly Conversation[], wanted: number) {
-    this.wanted = wanted;
-    for (const { answer } of known) this.tokens += answer.length;
-    this.conversations = known.length;
-    this.before = this.tokens;
-  }
-
-  get done(): boolean {
-    return this.tokens >= this.wanted;
-  }
-
-  add({ answer }: Conversation): void {
-    this.tokens += answer.length;
-    this.conversations++;
-    const now = performance.now();
-    if (now - this.shown < 5000 && !this.done) return;
-    this.shown = now;
-    const rate = ((this.tokens - this.before) * 1000) / (now - this.start);
-    const left = Math.max(0, Math.ceil((this.wanted - this.tokens) / rate));
-    process.stderr.write(
-      `${this.tokens} of ${this.wanted} tokens in ${this.conversations} conversations, ${Math.round(rate)}/s, ${left} s left\n`,
-    );
-  }
 }
