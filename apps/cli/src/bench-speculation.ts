@@ -29,11 +29,12 @@ const promptsOfClass = Math.min(...Object.values(speculationPrompts).map(({ leng
 export const benchSpeculationOptions = modelOptions.extend({
   drafters: z
     .string()
-    .default(drafterNames.filter((name) => name !== "model").join(","))
     .transform((text) => text.split(","))
     .pipe(z.array(z.enum(drafterNames)))
-    .describe("Drafters, separated by commas."),
+    .optional()
+    .describe("Drafters, separated by commas; absent: all that there are."),
   draftModel: generateOptions.shape.draftModel,
+  draftHead: generateOptions.shape.draftHead,
   prompts: z
     .int()
     .min(1)
@@ -104,17 +105,17 @@ interface Runner {
 
 /** `veridraft bench speculation`. */
 export async function benchSpeculation(flags: Flags): Promise<void> {
-  const loaded = await openTarget({
-    ...flags,
-    drafter: flags.drafters.includes("model") ? "model" : "auto",
-  });
+  const named = (name: DrafterName): boolean => flags.drafters?.includes(name) === true;
+  const drafter = (["model", "head"] as const).find(named) ?? "auto";
+  const loaded = await openTarget({ ...flags, drafter });
+  const drafters = flags.drafters ?? loaded.createDrafters().offered;
   try {
     const rows: Row[] = [];
     for (const temperature of flags.temperatures) {
-      rows.push(...(await measure(loaded, { temperature, topP: 0.95 }, flags)));
+      rows.push(...(await measure(loaded, drafters, { temperature, topP: 0.95 }, flags)));
     }
     const about = `${cpus().length} x ${cpus()[0].model}, Node ${process.version}, ${loaded.target.name}, ${loaded.target.weights}; ${flags.prompts} prompts a class, at most ${flags.maxTokens} tokens`;
-    const report = `${table(rows, flags)}\n\nSpeed against plain decoding (tokens a forward). ${about}.`;
+    const report = `${table(rows, drafters, flags)}\n\nSpeed against plain decoding (tokens a forward). ${about}.`;
     process.stdout.write(`${flags.json ? JSON.stringify({ about, rows }) : report}\n`);
     if (flags.readme !== undefined) await replaceTable(flags.readme, "bench speculation", report);
   } finally {
@@ -124,11 +125,12 @@ export async function benchSpeculation(flags: Flags): Promise<void> {
 
 async function measure(
   { target, createDrafters }: Target,
+  drafters: readonly DrafterName[],
   sampling: Partial<Sampling>,
   flags: Flags,
 ): Promise<Row[]> {
   const { temperature = 0 } = sampling;
-  const runners = waysOf(flags.drafters, temperature).map((way): Runner => ({
+  const runners = waysOf(drafters, temperature).map((way): Runner => ({
     way,
     drafters: createDrafters(),
     calibration: new Calibration(),
@@ -142,10 +144,10 @@ async function measure(
     sums.set(key, found);
     return found;
   };
-  const drafting = async ({ way: { drafter, verifier }, drafters, calibration }: Runner) => {
+  const drafting = async ({ way: { drafter, verifier }, ...own }: Runner) => {
     const coupling = verifier === "match" ? "seeded" : "optimal";
-    const drafted = await drafters.create(drafter, { sampling, coupling });
-    return { drafter: drafted, calibration, coupling, verifier } as const;
+    const drafted = await own.drafters.create(drafter, { sampling, coupling });
+    return { drafter: drafted, calibration: own.calibration, coupling, verifier } as const;
   };
   const answer = async (runner: Runner | null, content: string, seed: number) =>
     finish(
@@ -207,7 +209,11 @@ async function finish(steps: AsyncGenerator<unknown, TextSummary>): Promise<Text
 }
 
 /** A temperature, drafter and verifier a line, a class a column. */
-function table(rows: readonly Row[], { temperatures, drafters }: Flags): string {
+function table(
+  rows: readonly Row[],
+  drafters: readonly DrafterName[],
+  { temperatures }: Flags,
+): string {
   const lines = temperatures.flatMap((temperature) =>
     waysOf(drafters, temperature).map((way) => {
       const own = rows.filter(

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { createRng, InvalidArgumentError } from "@veridraft/core-probs";
-import { Drafters, loadDraftModel } from "@veridraft/draft-server";
+import { Drafters, loadDraftModel, loadHead } from "@veridraft/draft-server";
 import { type LoadedModel, loadModel } from "@veridraft/engine-onnx";
 import {
   Calibration,
@@ -29,7 +29,7 @@ export interface Target {
 export async function openTarget(
   flags: Pick<
     GenerateFlags,
-    "model" | "weights" | "device" | "cacheType" | "drafter" | "draftModel"
+    "model" | "weights" | "device" | "cacheType" | "drafter" | "draftModel" | "draftHead"
   >,
 ): Promise<Target> {
   const { model: path, weights, device, cacheType, drafter } = flags;
@@ -37,7 +37,13 @@ export async function openTarget(
   if (drafter === "model" && draftModel === undefined) {
     throw new InvalidArgumentError("--drafter model needs --draft-model FILE");
   }
-  const target = await loadModel(path, { weights, device, cacheType });
+  // Only the CPU's graphs give the hidden states that a head begins with.
+  const heads =
+    drafter === "head" || (drafter === "auto" && draftModel === undefined && device === "cpu");
+  const [target, head] = await Promise.all([
+    loadModel(path, { weights, device, cacheType }),
+    heads ? loadHead(flags.draftHead, path, drafter) : null,
+  ]);
   const { model, tokenizer } = target;
   const draft =
     draftModel === undefined
@@ -55,9 +61,11 @@ export async function openTarget(
         preferred: "auto",
         vocabSize: model.vocabSize,
         draftModel: draft?.model ?? null,
+        head,
         warn,
       }),
     async dispose() {
+      await head?.dispose();
       await draft?.model.dispose();
       await model.dispose();
     },

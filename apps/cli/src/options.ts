@@ -1,7 +1,7 @@
 /** The settings of the commands that generate, each in one place: bounds, default and help text. */
 import { readFileSync } from "node:fs";
 import { defaultSampling, type Sampling } from "@veridraft/core-probs";
-import { engineSettings } from "@veridraft/draft-server";
+import { engineSettings, headSetting } from "@veridraft/draft-server";
 import { smolLM2 } from "@veridraft/model-smollm2";
 import {
   type LanternSettings,
@@ -77,6 +77,7 @@ export const generateOptions = modelOptions.extend({
     .transform((model) => modelPath(model))
     .optional()
     .describe("GGUF file or name of the draft model."),
+  draftHead: headSetting,
   speculativeConfig: z
     .string()
     .transform(parseSpeculativeConfig)

@@ -3,6 +3,7 @@ import { devices, weightFormats } from "@veridraft/engine-onnx";
 import { smolLM2 } from "@veridraft/model-smollm2";
 import { drafterNames } from "@veridraft/spec-decoding";
 import { z } from "zod";
+import { headSetting } from "./load-head.ts";
 import { networkSettings } from "./start-service.ts";
 
 /** Prefix of the environment variables. */
@@ -30,6 +31,7 @@ export const draftServerConfig = z
       .describe(
         "The same of a smaller model that drafts; of another tokenizer: the tokens that both have.",
       ),
+    draftHead: headSetting,
     weights: z
       .enum(weightFormats)
       .optional()

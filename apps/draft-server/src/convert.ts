@@ -1,6 +1,7 @@
 /** The one place where messages of the draft service meet domain types. Everything that comes from the wire is checked here. */
 import { createRng, resolveSampling, type RngKey, type Sampling } from "@veridraft/core-probs";
 import {
+  decodeFloat32,
   decodeInt32,
   decodeUint32,
   encodeFloat32,
@@ -37,6 +38,8 @@ export interface Opening {
   readonly sampling: Sampling;
   readonly coupling: Coupling;
   readonly key: RngKey;
+  /** Null for a target that gives no hidden states. */
+  readonly targetSha256: string | null;
 }
 
 /** A round to draft. */
@@ -46,6 +49,14 @@ export interface Round {
   readonly feedback: DraftResult | null;
   readonly budget: number;
   readonly confidenceThreshold: number;
+  /** Absent where none came. */
+  readonly taps?: Float32Array;
+}
+
+/** What a drafter wants in a request. */
+export interface Wishes {
+  readonly successors: number;
+  readonly tapWidth: number;
 }
 
 /**
@@ -63,6 +74,7 @@ export function readOpen(message: Open, vocabulary: Vocabulary): Opening {
     drafter: message.drafter,
     ...readSampling(message.sampling),
     key: createRng(message.sampling?.seed ?? 0n),
+    targetSha256: message.targetSha256 ?? null,
   };
 }
 
@@ -70,20 +82,28 @@ export function readOpen(message: Open, vocabulary: Vocabulary): Opening {
 export function checkTokenizer(caller: string, own: string, server: string): void {
   if (caller === own) return;
   const given = caller.slice(0, 64);
-  throw new RpcError(
-    "FAILED_PRECONDITION",
+  throw mismatch(
+    "TOKENIZER_MISMATCH",
     `the tokenizers differ: the caller's is ${given}, the ${server}'s is ${own}`,
-    {
-      details: [
-        {
-          type: "ErrorInfo",
-          reason: "TOKENIZER_MISMATCH",
-          domain: "veridraft",
-          metadata: { caller: given, server: own },
-        },
-      ],
-    },
+    { caller: given, server: own },
   );
+}
+
+/** @param head The target that a draft head was trained for. @throws RpcError FAILED_PRECONDITION for another target, with both digests. */
+export function checkTarget(caller: string | null, head: string): void {
+  if (caller === head) return;
+  const given = caller?.slice(0, 64) ?? "none";
+  throw mismatch(
+    "TARGET_MISMATCH",
+    `the draft head was trained for the model ${head}, the caller's is ${given}; choose another drafter, or start the draft server with the head of that model`,
+    { caller: given, head },
+  );
+}
+
+function mismatch(reason: string, message: string, metadata: Record<string, string>): RpcError {
+  return new RpcError("FAILED_PRECONDITION", message, {
+    details: [{ type: "ErrorInfo", reason, domain: "veridraft", metadata }],
+  });
 }
 
 const couplings = new Map<WireCoupling, Coupling>([
@@ -110,14 +130,14 @@ export function readSampling(message: WireSampling | undefined): {
 /**
  * Reads a propose message.
  *
- * @param length Ids committed so far. @param successors How many of them the drafter wants.
+ * @param length Ids committed so far.
  * @throws RpcError INVALID_ARGUMENT for anything out of range.
  */
 export function readPropose(
   message: Propose,
   vocabulary: Vocabulary,
   length: number,
-  successors: number,
+  { successors, tapWidth }: Wishes,
 ): Round {
   const { vocabSize, contextLength } = vocabulary;
   if (message.budget < 1 || message.budget > maxBudget) {
@@ -135,7 +155,17 @@ export function readPropose(
     feedback: feedback ? readFeedback(feedback, vocabSize, successors) : null,
     budget: message.budget,
     confidenceThreshold,
+    ...(message.taps && { taps: readTaps(message.taps, tapWidth) }),
   };
+}
+
+function readTaps(bytes: Uint8Array, width: number): Float32Array {
+  const taps = decodeFloat32(bytes, "propose.taps", width);
+  checkCount("propose.taps", taps.length, width);
+  const wrong = taps.findIndex((value) => !Number.isFinite(value));
+  if (wrong >= 0)
+    throw invalidField("propose.taps", `[${wrong}] must be finite, got ${taps[wrong]}`);
+  return taps;
 }
 
 function readFeedback(message: Feedback, vocabSize: number, k: number): DraftResult {

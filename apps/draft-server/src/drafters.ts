@@ -1,10 +1,11 @@
 /** Makes the drafter of a session from what all sessions share. */
-import type { LanguageModel, Sampling } from "@veridraft/core-probs";
+import type { DraftHead, LanguageModel, Sampling } from "@veridraft/core-probs";
 import {
   AdjacencyMatrix,
   Calibration,
   type Coupling,
   createCombination,
+  createDraftHead,
   createDraftModel,
   createFirstOf,
   createNgramCache,
@@ -37,6 +38,8 @@ export interface DrafterOptions {
   readonly storeTokens?: number;
   /** Null where `model` is not offered. */
   readonly draftModel: LanguageModel | null;
+  /** Trained for the target; null where `head` is not offered. */
+  readonly head: DraftHead | null;
   /** Told when one of several drafters fails. Default: a warning of the process. */
   readonly warn?: Warn;
 }
@@ -49,11 +52,15 @@ export class Drafters {
   /** The preferred one first. */
   readonly offered: readonly DrafterName[];
   readonly #matrix: AdjacencyMatrix;
+  readonly #head: DraftHead | null;
+  readonly #draftModel: LanguageModel | null;
   readonly #make: Readonly<
     Record<DrafterName, (generation: DraftedGeneration) => Promise<Drafter>>
   >;
 
-  constructor({ preferred, vocabSize, storeTokens, draftModel, warn }: DrafterOptions) {
+  constructor({ preferred, vocabSize, storeTokens, draftModel, head, warn }: DrafterOptions) {
+    this.#head = head;
+    this.#draftModel = draftModel;
     const store = new SuffixStore(storeTokens);
     const matrix = new AdjacencyMatrix(vocabSize);
     this.#matrix = matrix;
@@ -63,11 +70,16 @@ export class Drafters {
       if (!draftModel) throw new Error("Drafters: no draft model");
       return createDraftModel(draftModel, { sampling, coupling });
     };
+    const headDrafter = async (generation: DraftedGeneration): Promise<Drafter> => {
+      if (!head) throw new Error("Drafters: no draft head");
+      return createDraftHead(head, generation);
+    };
+    const guessing = draftModel ? modelDrafter : head && headDrafter;
     this.#make = {
       auto: async (generation) => {
         const suffix = createSuffixDrafter(store);
-        if (!draftModel) return suffix;
-        return createFirstOf([suffix, await modelDrafter(generation)], matchOfTwo);
+        if (!guessing) return suffix;
+        return createFirstOf([suffix, await guessing(generation)], matchOfTwo);
       },
       suffix: async () => createSuffixDrafter(store),
       "suffix-decoding": async ({ suffixDecoding }) => createSuffixDecoding(store, suffixDecoding),
@@ -80,15 +92,22 @@ export class Drafters {
           calibrations,
           warn,
         ),
+      head: headDrafter,
       model: modelDrafter,
     };
+    const missing = [...(head ? [] : ["head"]), ...(draftModel ? [] : ["model"])];
     const others = drafterNames.filter((name) => name !== preferred);
-    this.offered = [preferred, ...others.filter((name) => name !== "model" || draftModel)];
+    this.offered = [preferred, ...others.filter((name) => !missing.includes(name))];
   }
 
   /** The name of the drafter for a wish, "" being none; undefined where it is not offered. */
   choose(wish: string): DrafterName | undefined {
     return wish === "" ? this.offered[0] : this.offered.find((name) => name === wish);
+  }
+
+  /** The head that a drafter has; null for one without. */
+  headOf(name: DrafterName): DraftHead | null {
+    return name === "head" || (name === "auto" && !this.#draftModel) ? this.#head : null;
   }
 
   /**

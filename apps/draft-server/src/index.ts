@@ -3,6 +3,7 @@ export { checkTokenizer, readIds, readSampling } from "./convert.ts";
 export { type DraftedGeneration, type DrafterOptions, Drafters } from "./drafters.ts";
 export { engineSettings } from "./engine-settings.ts";
 export { loadDraftModel, type LoadedDraftModel } from "./load-draft-model.ts";
+export { headSetting, loadHead } from "./load-head.ts";
 export { addOptions, type ConfigSources, loadConfig } from "./load-config.ts";
 export { configure, runProgram, serverCommand, type ServerProgram } from "./program.ts";
 export { type DraftServer, serveDraft } from "./serve.ts";

@@ -5,6 +5,7 @@ import type { DrafterName } from "@veridraft/spec-decoding";
 import type { DraftServerConfig } from "./config.ts";
 import { Drafters } from "./drafters.ts";
 import { loadDraftModel } from "./load-draft-model.ts";
+import { loadHead } from "./load-head.ts";
 import { draftService } from "./service.ts";
 import { type RunningService, type ServeOptions, startService } from "./start-service.ts";
 
@@ -31,6 +32,8 @@ export async function serveDraft(
   const { vocabSize, sha256: tokenizerSha256 } = tokenizer;
 
   const { draftModel, weights, device, threads, spinning, drafter, storeTokens } = config;
+  const head =
+    draftModel === undefined ? await loadHead(config.draftHead, config.model, drafter) : null;
   const draft =
     draftModel === undefined
       ? null
@@ -40,6 +43,7 @@ export async function serveDraft(
     vocabSize,
     storeTokens,
     draftModel: draft?.model ?? null,
+    head,
     ...(warn && { warn }),
   });
   const info = {
@@ -50,8 +54,13 @@ export async function serveDraft(
     weights: draft?.weights ?? "",
     exact: draft?.exact ?? false,
     engine: "",
+    sha256: head?.targetSha256 ?? "",
+  };
+  const dispose = async (): Promise<void> => {
+    await draft?.model.dispose();
+    await head?.dispose();
   };
   const service = draftService({ info, drafters, vocabSize, contextLength, tokenizerSha256 });
-  const running = await startService(service, config, async () => draft?.model.dispose(), log);
+  const running = await startService(service, config, dispose, log);
   return { ...running, drafters: drafters.offered };
 }

@@ -15,7 +15,15 @@ import {
   type DraftTree,
   emptyTree,
 } from "@veridraft/spec-decoding";
-import { type Opening, readOpen, readPropose, type Vocabulary, writeProposal } from "./convert.ts";
+import {
+  checkTarget,
+  type Opening,
+  readOpen,
+  readPropose,
+  type Vocabulary,
+  type Wishes,
+  writeProposal,
+} from "./convert.ts";
 import type { Drafters } from "./drafters.ts";
 
 /** What the service is made of. */
@@ -72,30 +80,39 @@ class Session {
 
   static async open(message: Open, options: DraftServiceOptions): Promise<Session> {
     const opening = readOpen(message, options);
-    const name = options.drafters.choose(opening.drafter);
+    const { drafters } = options;
+    let name = drafters.choose(opening.drafter);
     if (!name) {
-      const offered = options.drafters.offered.join(", ");
+      const offered = drafters.offered.join(", ");
       const wish = JSON.stringify(opening.drafter.slice(0, 64));
       throw invalidField("drafter", `must be one of ${offered}, got ${wish}`);
     }
-    return new Session(options, name, opening, await options.drafters.create(name, opening));
+    const head = drafters.headOf(name);
+    // A caller without hidden states gets from "auto" what does without.
+    if (head && name === "auto" && opening.targetSha256 === null) name = "suffix";
+    else if (head) checkTarget(opening.targetSha256, head.targetSha256);
+    return new Session(options, name, opening, await drafters.create(name, opening));
+  }
+
+  get #wishes(): Wishes {
+    const { successors, tapWidth = 0 } = this.#drafter;
+    return { successors, tapWidth };
   }
 
   opened(): DraftResponse {
-    const value = { drafter: this.#name, successors: this.#drafter.successors };
+    const value = { drafter: this.#name, ...this.#wishes };
     return DraftResponse.create({ response: { $case: "opened", value } });
   }
 
   async propose(message: Propose, signal: AbortSignal): Promise<DraftResponse> {
-    const { successors } = this.#drafter;
-    const round = readPropose(message, this.#vocabulary, this.#ids.length, successors);
+    const round = readPropose(message, this.#vocabulary, this.#ids.length, this.#wishes);
     if (round.feedback) this.#drafter.observe(round.feedback);
     for (const id of round.commit) this.#ids.push(id);
     // With no room left for a token there is nothing to say.
     const budget = Math.min(round.budget, this.#vocabulary.contextLength - this.#ids.length);
     const { key } = this.#opening;
-    const { confidenceThreshold } = round;
-    const context = { ids: this.#ids, budget, confidenceThreshold, key, signal };
+    const { confidenceThreshold, taps } = round;
+    const context = { ids: this.#ids, budget, confidenceThreshold, key, taps, signal };
     const tree =
       budget > 0 ? await this.#drafter.propose(context).catch(emptyWithoutRoom) : emptyTree;
     if (tree.tokens.length > budget) {

@@ -36,7 +36,13 @@ const model = tableModel(
 );
 
 async function serve(preferred: DrafterName = "suffix", contextLength = 32) {
-  const drafters = new Drafters({ preferred, vocabSize, storeTokens: 1000, draftModel: model });
+  const drafters = new Drafters({
+    preferred,
+    vocabSize,
+    storeTokens: 1000,
+    draftModel: model,
+    head: null,
+  });
   const info = {
     name: "test",
     vocabSize,
@@ -45,6 +51,7 @@ async function serve(preferred: DrafterName = "suffix", contextLength = 32) {
     weights: "",
     exact: false,
     engine: "",
+    sha256: "",
   };
   const server = await startServer({
     services: [draftService({ info, drafters, tokenizerSha256, vocabSize, contextLength })],

@@ -9,6 +9,7 @@ import type { Sampling } from "@veridraft/core-probs";
 import {
   decodeFloat32,
   decodeInt32,
+  encodeFloat32,
   encodeInt32,
   encodeUint32,
   isRpcError,
@@ -36,11 +37,20 @@ import {
   emptyTree,
 } from "@veridraft/spec-decoding";
 
+/** Hidden states of a target, and whose they are. */
+export interface TargetTaps {
+  readonly width: number;
+  /** Of the target's file. */
+  readonly targetSha256: string;
+}
+
 /** What a remote drafter is told about its generation. */
 export interface RemoteDrafterOptions {
   /** Of the target; the peer must have the same tokenizer. */
   readonly tokenizerSha256: string;
   readonly vocabSize: number;
+  /** Absent for a target that gives no hidden states. */
+  readonly taps?: TargetTaps;
   /** By name; "" leaves the choice to the peer. */
   readonly drafter: string;
   readonly sampling: Sampling;
@@ -79,6 +89,8 @@ export interface RemoteDrafter extends Drafter {
   readonly name: string;
   /** As the peer wants it; 0 until the stream is open. */
   readonly successors: number;
+  /** As the peer wants it, where the target gives it; until the stream is open what the target gives. */
+  readonly tapWidth: number;
   /** Rounds that went without a draft because the peer did not answer. */
   readonly missedRounds: number;
   /**
@@ -117,7 +129,7 @@ class Remote implements RemoteDrafter {
   readonly #options: RemoteDrafterOptions;
   #ids: ArrayLike<number> = [];
   #stream: Stream | null = null;
-  #peer: Opened = { drafter: "", successors: 0 };
+  #peer: Opened = { drafter: "", successors: 0, tapWidth: 0 };
   #feedback: DraftResult | null = null;
   /** Whether the round at hand was asked for on the stream at hand, so that its result may be reported there. */
   #asked = false;
@@ -142,6 +154,11 @@ class Remote implements RemoteDrafter {
     return this.#peer.successors;
   }
 
+  get tapWidth(): number {
+    const { width = 0 } = this.#options.taps ?? {};
+    return this.#stream?.open && this.#peer.tapWidth !== width ? 0 : width;
+  }
+
   get missedRounds(): number {
     return this.#missed;
   }
@@ -151,7 +168,7 @@ class Remote implements RemoteDrafter {
     if (ids.length > 0) await this.#ready();
   }
 
-  async propose({ ids, budget, confidenceThreshold }: DraftContext): Promise<DraftTree> {
+  async propose({ ids, budget, confidenceThreshold, taps }: DraftContext): Promise<DraftTree> {
     this.#ids = ids;
     this.#asked = false;
     const most = Math.min(budget, maxBudget);
@@ -168,6 +185,7 @@ class Remote implements RemoteDrafter {
         round,
         budget: most,
         confidenceThreshold,
+        taps: taps && this.#peer.tapWidth === taps.length ? encodeFloat32(taps) : undefined,
         feedback: (feedback && writeFeedback(feedback, this.successors)) ?? undefined,
       }),
     );
@@ -357,7 +375,7 @@ class Stream {
 }
 
 function writeOpen(ids: ArrayLike<number>, options: RemoteDrafterOptions): DraftRequest {
-  const { tokenizerSha256, drafter, sampling, coupling, seed } = options;
+  const { tokenizerSha256, taps, drafter, sampling, coupling, seed } = options;
   const wire =
     coupling === "optimal" ? WireCoupling.COUPLING_OPTIMAL : WireCoupling.COUPLING_SEEDED;
   return {
@@ -365,6 +383,7 @@ function writeOpen(ids: ArrayLike<number>, options: RemoteDrafterOptions): Draft
       $case: "open",
       value: {
         tokenizerSha256,
+        targetSha256: taps?.targetSha256,
         ids: encodeUint32(ids),
         drafter,
         sampling: { ...sampling, seed, coupling: wire },

@@ -3,11 +3,18 @@ import { RpcError } from "@veridraft/rpc";
 import type { DraftClient } from "@veridraft/rpc/client";
 import type { ModelInfo } from "@veridraft/rpc/verifier";
 import type { Generation } from "./convert.ts";
-import { createRemoteDrafter, type Outage, type RemoteDrafter } from "./remote-drafter.ts";
+import {
+  createRemoteDrafter,
+  type Outage,
+  type RemoteDrafter,
+  type TargetTaps,
+} from "./remote-drafter.ts";
 
 /** Where drafts come from. */
 export interface DraftSource {
   readonly info: ModelInfo;
+  /** Absent for a target that gives no hidden states. */
+  readonly taps?: TargetTaps;
   /** Null drafts nothing. */
   readonly draftClient: DraftClient | null;
   readonly roundTimeoutMs: number;
@@ -25,7 +32,7 @@ export interface RemoteDrafts {
 
 /** Opens the drafts of a generation; null where nothing is drafted. @throws RpcError where the draft server refuses the generation. */
 export async function openDrafts(
-  { info, draftClient, roundTimeoutMs }: DraftSource,
+  { info, taps, draftClient, roundTimeoutMs }: DraftSource,
   { drafter, sampling, coupling, seed }: Generation,
   ids: Int32Array,
   outage: Outage,
@@ -39,9 +46,10 @@ export async function openDrafts(
     );
   }
   const { tokenizerSha256, vocabSize } = info;
+  const about = { tokenizerSha256, vocabSize, taps };
   const streams: RemoteDrafter[] = [];
   const next = (): RemoteDrafter => {
-    const generation = { tokenizerSha256, vocabSize, drafter, sampling, coupling, seed };
+    const generation = { ...about, drafter, sampling, coupling, seed };
     const stream = createRemoteDrafter(draftClient, { ...generation, roundTimeoutMs, outage });
     streams.push(stream);
     return stream;

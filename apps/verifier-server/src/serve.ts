@@ -23,8 +23,11 @@ export async function serveVerifier(
     weights: target.weights,
     exact: target.exact,
     engine: "engine-onnx",
+    sha256: target.sha256 ?? "",
   };
-  const drafting = { draftClient, pipelining, roundTimeoutMs, warn };
+  const { tapWidth: width } = target.model;
+  const taps = width > 0 && target.sha256 ? { width, targetSha256: target.sha256 } : undefined;
+  const drafting = { draftClient, taps, pipelining, roundTimeoutMs, warn };
   const service = verifierService({ target, info, ...drafting });
   const dispose = async (): Promise<void> => {
     draftClient?.close();

@@ -35,7 +35,12 @@ const ahead = (likely: number) =>
 
 /** A pipeline whose drafts come from a draft server; counts the streams it opened. */
 async function run(mode: "pearl" | "dsi", partial: Partial<Sampling>, coupling: Coupling) {
-  const drafters = new Drafters({ preferred: "model", vocabSize, draftModel: ahead(0.6) });
+  const drafters = new Drafters({
+    preferred: "model",
+    vocabSize,
+    draftModel: ahead(0.6),
+    head: null,
+  });
   const info = {
     name: "test",
     vocabSize,
@@ -44,6 +49,7 @@ async function run(mode: "pearl" | "dsi", partial: Partial<Sampling>, coupling: 
     weights: "",
     exact: false,
     engine: "",
+    sha256: "",
   };
   const server = await startServer({
     services: [draftService({ info, drafters, tokenizerSha256, vocabSize, contextLength })],

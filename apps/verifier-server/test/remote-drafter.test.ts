@@ -38,9 +38,9 @@ type Request = NonNullable<DraftRequest["request"]>;
 const vocabSize = 10;
 const context = (ids: number[], budget = 4) => ({ ids, budget, key: createRng(0) });
 
-function opened(drafter = "scripted", successors = 0): DraftResponse {
+function opened(drafter = "scripted", successors = 0, tapWidth = 0): DraftResponse {
   return DraftResponse.create({
-    response: { $case: "opened", value: { drafter, successors } },
+    response: { $case: "opened", value: { drafter, successors, tapWidth } },
   });
 }
 

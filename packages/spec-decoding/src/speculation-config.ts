@@ -11,7 +11,10 @@ import { promptLookupConfig } from "./prompt-lookup.ts";
 import { suffixDecodingConfig } from "./suffix-decoding.ts";
 import { lanternNeedsTable, verifiers, type VerifierName } from "./verifiers.ts";
 
-/** How tokens can be drafted; `model` needs a draft model. `auto`: `suffix`, then the draft model, where there is one and the match is short. */
+/**
+ * How tokens can be drafted; `head` needs a draft head that was trained for the target, `model` a draft model. `auto`: `suffix`, and where the match is short the draft model
+ * or the head, if there is one.
+ */
 export const drafterNames = [
   "auto",
   "suffix",
@@ -20,6 +23,7 @@ export const drafterNames = [
   "ngram-cache",
   "recycling",
   "combined",
+  "head",
   "model",
 ] as const;
 /** One of {@link drafterNames}. */
@@ -37,7 +41,7 @@ export const speculationConfig = z
       .enum(["none", ...drafterNames])
       .default("auto")
       .describe(
-        "What proposes tokens; auto: suffix, and with a draft model that one where fewer than 2 tokens match.",
+        "What proposes tokens; auto: suffix, and where fewer than 2 tokens match the draft model or the target's trained head.",
       ),
     numSpeculativeTokens: z
       .int()

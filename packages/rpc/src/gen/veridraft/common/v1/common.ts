@@ -97,6 +97,8 @@ export interface ModelInfo {
   /** Whether the logits of a token are bitwise independent of how the tokens before it were cut into calls. */
   exact: boolean;
   engine: string;
+  /** SHA-256 of the model's file, hex; empty where it is not one file. */
+  sha256: string;
 }
 
 /** How much was drafted and how much of it was kept. */
@@ -430,7 +432,16 @@ export const TokenLogProb: MessageFns<TokenLogProb> = {
 };
 
 function createBaseModelInfo(): ModelInfo {
-  return { name: "", vocabSize: 0, contextLength: 0, tokenizerSha256: "", weights: "", exact: false, engine: "" };
+  return {
+    name: "",
+    vocabSize: 0,
+    contextLength: 0,
+    tokenizerSha256: "",
+    weights: "",
+    exact: false,
+    engine: "",
+    sha256: "",
+  };
 }
 
 export const ModelInfo: MessageFns<ModelInfo> = {
@@ -455,6 +466,9 @@ export const ModelInfo: MessageFns<ModelInfo> = {
     }
     if (message.engine !== "") {
       writer.uint32(58).string(message.engine);
+    }
+    if (message.sha256 !== "") {
+      writer.uint32(66).string(message.sha256);
     }
     return writer;
   },
@@ -528,6 +542,14 @@ export const ModelInfo: MessageFns<ModelInfo> = {
             message.engine = reader.string();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.sha256 = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -552,6 +574,7 @@ export const ModelInfo: MessageFns<ModelInfo> = {
     message.weights = object.weights ?? "";
     message.exact = object.exact ?? false;
     message.engine = object.engine ?? "";
+    message.sha256 = object.sha256 ?? "";
     return message;
   },
 };

@@ -32,9 +32,16 @@ export interface Open {
   tokenizerSha256: string;
   /** All ids committed so far, uint32 little-endian: the prompt, or prompt and text where a lost stream is opened again. */
   ids: Uint8Array;
-  /** prompt-lookup, suffix, recycling or model, as far as the server offers it. Empty: the server's own. */
+  /** prompt-lookup, suffix, recycling, head or model, as far as the server offers it. Empty: the server's own. */
   drafter: string;
-  sampling?: Sampling | undefined;
+  sampling?:
+    | Sampling
+    | undefined;
+  /**
+   * SHA-256 of the target's file, hex; absent for a target that gives no hidden states. A drafter that was trained for another target is refused with
+   * FAILED_PRECONDITION.
+   */
+  targetSha256?: string | undefined;
 }
 
 export interface Propose {
@@ -52,7 +59,14 @@ export interface Propose {
    * In [0, 1): a drafter with a law stops, from the second token on, where its likeliest token has less probability.
    * Default 0, which never stops it.
    */
-  confidenceThreshold?: number | undefined;
+  confidenceThreshold?:
+    | number
+    | undefined;
+  /**
+   * Where Opened asked for them: [tap_width] float32 little-endian, the target's hidden states at the token before the last committed one. Without them the
+   * drafter that wants them proposes nothing.
+   */
+  taps?: Uint8Array | undefined;
 }
 
 export interface Feedback {
@@ -74,6 +88,8 @@ export interface Opened {
   drafter: string;
   /** How many likeliest ids a row the drafter wants in Feedback; 0 for none. */
   successors: number;
+  /** Width of the hidden states that the drafter wants in Propose; 0 for none. */
+  tapWidth: number;
 }
 
 export interface Proposal {
@@ -181,7 +197,7 @@ export const DraftRequest: MessageFns<DraftRequest> = {
 };
 
 function createBaseOpen(): Open {
-  return { tokenizerSha256: "", ids: new Uint8Array(0), drafter: "", sampling: undefined };
+  return { tokenizerSha256: "", ids: new Uint8Array(0), drafter: "", sampling: undefined, targetSha256: undefined };
 }
 
 export const Open: MessageFns<Open> = {
@@ -197,6 +213,9 @@ export const Open: MessageFns<Open> = {
     }
     if (message.sampling !== undefined) {
       Sampling.encode(message.sampling, writer.uint32(34).fork()).join();
+    }
+    if (message.targetSha256 !== undefined) {
+      writer.uint32(42).string(message.targetSha256);
     }
     return writer;
   },
@@ -246,6 +265,14 @@ export const Open: MessageFns<Open> = {
             message.sampling = Sampling.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.targetSha256 = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -269,12 +296,20 @@ export const Open: MessageFns<Open> = {
     message.sampling = (object.sampling !== undefined && object.sampling !== null)
       ? Sampling.fromPartial(object.sampling)
       : undefined;
+    message.targetSha256 = object.targetSha256 ?? undefined;
     return message;
   },
 };
 
 function createBasePropose(): Propose {
-  return { commit: new Uint8Array(0), feedback: undefined, budget: 0, round: 0, confidenceThreshold: undefined };
+  return {
+    commit: new Uint8Array(0),
+    feedback: undefined,
+    budget: 0,
+    round: 0,
+    confidenceThreshold: undefined,
+    taps: undefined,
+  };
 }
 
 export const Propose: MessageFns<Propose> = {
@@ -293,6 +328,9 @@ export const Propose: MessageFns<Propose> = {
     }
     if (message.confidenceThreshold !== undefined) {
       writer.uint32(41).double(message.confidenceThreshold);
+    }
+    if (message.taps !== undefined) {
+      writer.uint32(50).bytes(message.taps);
     }
     return writer;
   },
@@ -350,6 +388,14 @@ export const Propose: MessageFns<Propose> = {
             message.confidenceThreshold = reader.double();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.taps = reader.bytes();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -374,6 +420,7 @@ export const Propose: MessageFns<Propose> = {
     message.budget = object.budget ?? 0;
     message.round = object.round ?? 0;
     message.confidenceThreshold = object.confidenceThreshold ?? undefined;
+    message.taps = object.taps ?? undefined;
     return message;
   },
 };
@@ -556,7 +603,7 @@ export const DraftResponse: MessageFns<DraftResponse> = {
 };
 
 function createBaseOpened(): Opened {
-  return { drafter: "", successors: 0 };
+  return { drafter: "", successors: 0, tapWidth: 0 };
 }
 
 export const Opened: MessageFns<Opened> = {
@@ -566,6 +613,9 @@ export const Opened: MessageFns<Opened> = {
     }
     if (message.successors !== 0) {
       writer.uint32(16).uint32(message.successors);
+    }
+    if (message.tapWidth !== 0) {
+      writer.uint32(24).uint32(message.tapWidth);
     }
     return writer;
   },
@@ -599,6 +649,14 @@ export const Opened: MessageFns<Opened> = {
             message.successors = reader.uint32();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.tapWidth = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -618,6 +676,7 @@ export const Opened: MessageFns<Opened> = {
     const message = createBaseOpened();
     message.drafter = object.drafter ?? "";
     message.successors = object.successors ?? 0;
+    message.tapWidth = object.tapWidth ?? 0;
     return message;
   },
 };
