@@ -10,7 +10,9 @@ import { chat } from "./chat.ts";
 import { checkLosslessCommand, checkLosslessOptions } from "./check-lossless.ts";
 import { demo } from "./demo.ts";
 import { draftData, draftDataOptions } from "./draft/data.ts";
+import { draftEval, draftEvalOptions } from "./draft/eval.ts";
 import { draftFit, draftFitOptions } from "./draft/fit.ts";
+import { draftTrain, draftTrainOptions } from "./draft/train.ts";
 import { generate } from "./generate.ts";
 import { inspect, inspectOptions } from "./inspect.ts";
 import { models, modelsOptions } from "./models.ts";
@@ -123,6 +125,12 @@ configure(
 );
 const draftCommand = add("draft", "a draft model for a target, trained on what it says by itself");
 configure(
+  draftCommand.command("train").description("all of it: conversations, training, evaluation"),
+  draftTrainOptions,
+  prefix,
+  draftTrain,
+);
+configure(
   draftCommand.command("data").description("conversations of the target with itself"),
   draftDataOptions,
   prefix,
@@ -132,7 +140,13 @@ configure(
   draftCommand.command("fit").description("trains the draft on the conversations of its folder"),
   draftFitOptions,
   prefix,
-  draftFit,
+  async (flags) => void (await draftFit(flags)),
+);
+configure(
+  draftCommand.command("eval").description("what the draft is worth, on prompts of six classes"),
+  draftEvalOptions,
+  prefix,
+  draftEval,
 );
 program
   .command("serve")

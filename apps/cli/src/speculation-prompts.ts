@@ -48,4 +48,14 @@ export const speculationPrompts: Readonly<Record<string, readonly string[]>> = {
       `Repeat this text word for word, but write "${changes[i][1]}" instead of "${changes[i][0]}":\n${text}`,
   ),
   list: texts.map((text) => `List the facts of this text, one a line, in its own words:\n${text}`),
+  maths: [
+    "A shop sells pens at 3 for 2 euros. How much do 18 pens cost?",
+    "A train leaves at 8:15 and arrives at 11:40. How long is the journey?",
+    "What is 15 percent of 240? Explain each step.",
+    "Solve 3x + 7 = 25 for x and show your work.",
+    "A rectangle is 12 metres long and 5 metres wide. Find its area and its perimeter.",
+    "Anna has twice as many apples as Ben. Together they have 27. How many does each have?",
+    "What is the sum of the numbers from 1 to 20?",
+    "A car uses 6 litres of petrol for 100 kilometres. How much does it use for 350 kilometres?",
+  ],
 };

@@ -67,8 +67,12 @@ type Flags = z.output<typeof draftFitOptions>;
 /** What the target says tokens with, and anchors. */
 type Batch = [HostTensor, HeadBatch<HostTensor>];
 
-/** Trains, rounds and writes the head; what an earlier run did is gone on from. */
-export async function draftFit(flags: Flags): Promise<void> {
+/**
+ * Trains, rounds and writes the head; what an earlier run did is gone on from.
+ *
+ * @returns Whether it was finished, and not interrupted.
+ */
+export async function draftFit(flags: Flags): Promise<boolean> {
   const { out, model, epochs, batch, seed } = flags;
   await mkdir(out, { recursive: true });
   const conversations = await wantedConversations(flags);
@@ -138,7 +142,7 @@ export async function draftFit(flags: Flags): Promise<void> {
     if (trained.step < steps) {
       process.stderr.write(`fit: stopped at step ${trained.step}; run it again to go on\n`);
       process.exitCode = 130;
-      return;
+      return false;
     }
     const accuracy = await look(trained.params);
     const manifest = {
@@ -161,6 +165,7 @@ export async function draftFit(flags: Flags): Promise<void> {
       manifest,
     });
     process.stdout.write(`${JSON.stringify(manifest)}\n`);
+    return true;
   } finally {
     process.removeListener("SIGINT", interrupt);
     await features.close();

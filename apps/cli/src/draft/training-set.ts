@@ -96,7 +96,7 @@ export class TrainingSet {
   /**
    * How often a head guesses the argmax of the target after the anchors that are kept apart: the first token, and each further one where those before are right.
    *
-   * @param size Of a batch; what is less than one at the end is left out. @param guess The logits of each step.
+   * @param size Of a batch. @param guess The logits of each step.
    */
   async accuracy(
     size: number,
@@ -105,7 +105,7 @@ export class TrainingSet {
     const right = Array.from({ length: unroll }, () => 0);
     const tested = Array.from({ length: unroll }, () => 0);
     const n = this.ids.length;
-    for (let from = 0; from + size <= this.devAnchors.length; from += size) {
+    for (let from = 0; from < this.devAnchors.length; from += size) {
       const anchors = this.devAnchors.slice(from, from + size);
       // oxlint-disable-next-line no-await-in-loop -- one batch at a time is in memory
       const batch = await this.batchOf(anchors);
