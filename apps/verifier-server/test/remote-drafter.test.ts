@@ -1,121 +1,26 @@
-import { createRng, defaultSampling } from "@veridraft/core-probs";
+import { createRng } from "@veridraft/core-probs";
 import { tableModel } from "@veridraft/core-probs/testing";
-import {
-  decodeInt32,
-  decodeUint32,
-  encodeFloat32,
-  encodeInt32,
-  encodeUint32,
-  RpcError,
-} from "@veridraft/rpc";
-import { createDraftClient } from "@veridraft/rpc/client";
-import {
-  Coupling,
-  type DraftRequest,
-  DraftResponse,
-  DraftServiceService,
-  Proposal,
-  type Propose,
-} from "@veridraft/rpc/draft";
-import {
-  type Implementation,
-  type RunningServer,
-  service,
-  startServer,
-} from "@veridraft/rpc/server";
+import { decodeInt32, encodeFloat32, encodeInt32, encodeUint32, RpcError } from "@veridraft/rpc";
+import { Coupling, type Proposal, type Propose } from "@veridraft/rpc/draft";
 import {
   createSuffixDrafter,
   type DraftResult,
   emptyTree,
   generate,
 } from "@veridraft/spec-decoding";
-import { describe, expect, it, onTestFinished, vi } from "vitest";
-import { createRemoteDrafter, Outage, type RemoteDrafterOptions } from "../src/remote-drafter.ts";
-
-type Peer = Implementation<typeof DraftServiceService>["draft"];
-type Request = NonNullable<DraftRequest["request"]>;
-
-const vocabSize = 10;
-const context = (ids: number[], budget = 4) => ({ ids, budget, key: createRng(0) });
-
-function opened(drafter = "scripted", successors = 0, tapWidth = 0): DraftResponse {
-  return DraftResponse.create({
-    response: { $case: "opened", value: { drafter, successors, tapWidth } },
-  });
-}
-
-/** A chain of tokens, with anything else replaced. */
-function proposal(round: number, tokens: number[], changes: Partial<Proposal> = {}): DraftResponse {
-  const value = Proposal.create({
-    round,
-    tokens: encodeUint32(tokens),
-    parents: encodeInt32(tokens.map((_, i) => i - 1)),
-    confidences: encodeFloat32(tokens.map(() => 0.5)),
-    ...changes,
-  });
-  return DraftResponse.create({ response: { $case: "proposal", value } });
-}
-
-/** Opens and answers every request with `answer`, which is told the round and the requests so far. */
-function answering(
-  answer: (round: number, request: Request) => DraftResponse | Promise<DraftResponse>,
-  successors = 0,
-): { peer: Peer; seen: Request[] } {
-  const seen: Request[] = [];
-  return {
-    seen,
-    async *peer(requests) {
-      for await (const { request } of requests) {
-        if (!request) continue;
-        seen.push(request);
-        yield request.$case === "open"
-          ? opened("scripted", successors)
-          : await answer(request.value.round, request);
-      }
-    },
-  };
-}
-
-const noInfo = async () => ({ model: undefined, drafters: [] });
-
-async function listen(peer: Peer, port = 0): Promise<RunningServer> {
-  const server = await startServer({
-    services: [service(DraftServiceService, { draft: peer, getModelInfo: noInfo })],
-    port,
-  });
-  onTestFinished(() => server.stop(0));
-  return server;
-}
-
-function connect(address: string, options: Partial<RemoteDrafterOptions> = {}) {
-  const client = createDraftClient(address);
-  const warnings: string[] = [];
-  const drafter = createRemoteDrafter(client, {
-    tokenizerSha256: "ab",
-    vocabSize,
-    drafter: "",
-    sampling: defaultSampling,
-    coupling: "seeded",
-    seed: 7n,
-    outage: new Outage((message) => warnings.push(message)),
-    roundTimeoutMs: 2000,
-    ...options,
-  });
-  onTestFinished(() => {
-    drafter.dispose();
-    client.close();
-  });
-  return { drafter, warnings };
-}
-
-async function serve(peer: Peer, options: Partial<RemoteDrafterOptions> = {}) {
-  const server = await listen(peer);
-  return { server, ...connect(server.address, options) };
-}
-
-function read(bytes: Uint8Array): number[] {
-  return [...decodeUint32(bytes, "ids", 100)];
-}
+import { describe, expect, it, vi } from "vitest";
+import {
+  answering,
+  connect,
+  context,
+  listen,
+  opened,
+  type Peer,
+  proposal,
+  read,
+  serve,
+  vocabSize,
+} from "./scripted-peer.ts";
 
 /** Drafts with a suffix automaton. */
 const suffixPeer: Peer = async function* (requests) {
