@@ -141,7 +141,7 @@ describe("veridraft draft data", () => {
       run(["draft", "data", "--model", model, "--out", out, "--seed", "3", ...flags]);
     const made = await make("--tokens", "600");
     expect(made).toMatchObject({ code: 0, out: "" });
-    expect(made.err).toMatch(/^\d+ of 600 tokens in \d+ conversations, \d+\/s, \d+ s left$/m);
+    expect(made.err).toMatch(/^data: \d+ of 600 tokens, \d+\/s, 0 s left$/m);
     const path = join(out, "conversations.jsonl");
     const first = await readConversations(path);
     expect(first.map(({ index }) => index)).toEqual([...first.keys()]);

@@ -1,4 +1,4 @@
-import { createRng } from "@veridraft/core-probs";
+import { createRng, defaultSampling } from "@veridraft/core-probs";
 import { tableModel } from "@veridraft/core-probs/testing";
 import { decodeInt32, encodeFloat32, encodeInt32, encodeUint32, RpcError } from "@veridraft/rpc";
 import { Coupling, type Proposal, type Propose } from "@veridraft/rpc/draft";

@@ -51,6 +51,7 @@ export async function draftData(flags: Flags): Promise<void> {
   const made = new Set(known.map(({ index }) => index));
   const before = known.reduce((sum, { answer }) => sum + answer.length, 0);
   const progress = new TokenProgress("data", before, tokens);
+  if (progress.done) return;
   const engines = await loadEngines(flags, streams);
   const file = await open(path, "a");
   try {

@@ -1,4 +1,5 @@
 /** `veridraft draft eval`: what a head is worth in the loop, on prompts that it was not trained on. */
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createRng, type Sampling } from "@veridraft/core-probs";
 import { loadHead } from "@veridraft/draft-server";
@@ -9,7 +10,7 @@ import { z } from "zod";
 import { jsonOption, modelOptions } from "../options.ts";
 import { speculationPrompts } from "../speculation-prompts.ts";
 import { draftDataOptions } from "./data.ts";
-import { headFile } from "./fit.ts";
+import { headFile, manifestFile } from "./fit.ts";
 
 /** Tokens a round: as many positions are measured. */
 const depth = 3;
@@ -32,14 +33,17 @@ export interface HeadReport {
   readonly tokensPerForward: readonly number[];
 }
 
-/** Generates with the head and reports what was accepted. */
+/** Generates with the head, reports what was accepted, and adds it to the manifest. */
 export async function draftEval(flags: Flags): Promise<void> {
   const reports = await evaluateHead(flags);
+  const path = join(flags.out, manifestFile);
+  const manifest = JSON.parse(await readFile(path, "utf8"));
+  await writeFile(path, `${JSON.stringify({ ...manifest, evaluation: reports })}\n`);
   process.stdout.write(flags.json ? `${JSON.stringify(reports)}\n` : `${table(reports)}\n`);
 }
 
 /** The reports of all classes, and of all together, greedy and at temperature 0.8. */
-export async function evaluateHead(
+async function evaluateHead(
   flags: Pick<Flags, "out" | "model" | "weights" | "device" | "prompts" | "maxTokens">,
 ): Promise<HeadReport[]> {
   const { model, weights, device, prompts, maxTokens } = flags;

@@ -1,5 +1,5 @@
 /** `veridraft draft fit`: trains a draft head on the conversations of a folder. */
-import { mkdir } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   adamW,
@@ -43,6 +43,8 @@ const checkpointEvery = 200;
 
 /** The head in the folder of a draft. */
 export const headFile = "head.safetensors";
+/** How it was made, the time that it took included. */
+export const manifestFile = "manifest.json";
 
 export const draftFitOptions = modelOptions.omit({ cacheType: true }).extend({
   out: draftDataOptions.shape.out,
@@ -155,7 +157,6 @@ export async function draftFit(flags: Flags): Promise<boolean> {
       seed,
       vocabulary: set.ids.length,
       hidden: flags.hidden,
-      minutes: Math.round((performance.now() - started) / 6000) / 10,
       devAccuracy: accuracy.map((share) => Number(share.toFixed(4))),
     };
     await writeDraftHead(join(out, headFile), {
@@ -164,7 +165,11 @@ export async function draftFit(flags: Flags): Promise<boolean> {
       targetSha256: await fileSha256(model),
       manifest,
     });
-    process.stdout.write(`${JSON.stringify(manifest)}\n`);
+    // The minutes would make every head another file.
+    const minutes = Math.round((performance.now() - started) / 6000) / 10;
+    const text = JSON.stringify({ ...manifest, minutes });
+    await writeFile(join(out, manifestFile), `${text}\n`);
+    process.stdout.write(`${text}\n`);
     return true;
   } finally {
     process.removeListener("SIGINT", interrupt);

@@ -23,9 +23,10 @@ export class TokenProgress {
   }
 
   add(tokens: number): void {
+    const wasDone = this.done;
     this.tokens += tokens;
     const now = performance.now();
-    if (now - this.shown < interval && !this.done) return;
+    if (wasDone || (now - this.shown < interval && !this.done)) return;
     this.shown = now;
     const rate = ((this.tokens - this.before) * 1000) / (now - this.start);
     const left = Math.max(0, Math.ceil((this.wanted - this.tokens) / rate));
