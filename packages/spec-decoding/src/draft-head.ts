@@ -14,6 +14,7 @@
 import {
   type Distribution,
   type DraftHead,
+  hasPenalties,
   type HeadRow,
   InvalidArgumentError,
   processLogits,
@@ -49,7 +50,7 @@ export function createDraftHead(head: DraftHead, options: DraftHeadOptions = {})
   const places = new Map(Array.from(head.ids, (id, place) => [id, place]));
   /** The law of a row, with ids of the target. */
   const lawOf = (logits: Float32Array, text: readonly number[], temperature: number) => {
-    const known = text.flatMap((id) => places.get(id) ?? []);
+    const known = hasPenalties(sampling) ? text.flatMap((id) => places.get(id) ?? []) : [];
     const { ids, probs } = processLogits(logits, { ...sampling, temperature }, known);
     return { ids: ids === null ? head.ids : ids.map((place) => head.ids[place]), probs };
   };
