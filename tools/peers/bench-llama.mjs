@@ -126,7 +126,11 @@ async function laws({ ids, begins }) {
 
 const memory = () => ({ megabytes: process.memoryUsage.rss() / 2 ** 20 });
 
-const ops = { generate, forward, prefill, streams, laws, memory };
+const tapped = () => {
+  throw new Error("it gives no hidden states beside logits");
+};
+
+const ops = { generate, forward, prefill, streams, laws, memory, tapped };
 
 for await (const line of createInterface({ input: process.stdin })) {
   if (line.trim() === "") continue;

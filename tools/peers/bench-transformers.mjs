@@ -117,7 +117,11 @@ async function streams({ count, past, tokens }) {
 
 const memory = () => ({ megabytes: process.memoryUsage.rss() / 2 ** 20 });
 
-const ops = { forward, prefill, streams, memory };
+const tapped = () => {
+  throw new Error("it gives no hidden states beside logits");
+};
+
+const ops = { forward, prefill, streams, memory, tapped };
 
 for await (const line of createInterface({ input: process.stdin })) {
   if (line.trim() === "") continue;

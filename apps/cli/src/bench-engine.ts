@@ -39,6 +39,12 @@ const measures: readonly Measure[] = [
   ...[1, 2, 3, 4, 6, 8, 16, 32].map((rows): Measure => forward(rows, 128)),
   forward(1, 512),
   forward(8, 512),
+  {
+    name: "2 rows after 128 with hidden states",
+    unit: "ms",
+    tokens: 130,
+    request: { op: "tapped", past: 128, rows: 2 },
+  },
   ...[256, 1024].map((rows): Measure => ({
     name: `prompt of ${rows}`,
     unit: "ms",
