@@ -1,27 +1,22 @@
 /**
  * What each drafter does for each class of prompts on a model: tokens a forward of the target, and speed against plain decoding.
  *
- * Everything runs in one process on one engine. For every prompt plain decoding and each drafter take their turn, in an order that rotates; a drafter
+ * Everything runs in one process on one engine, and with --servers also in two others. For every prompt plain decoding and each drafter take their turn, in an order that rotates; a drafter
  * keeps what it learns from prompt to prompt, as on a server, and shares it with no other, which would tell it the answer. Time is that of decoding,
  * without the prompt.
  */
 import { cpus } from "node:os";
-import { createRng, type Sampling } from "@veridraft/core-probs";
-import type { Drafters } from "@veridraft/draft-server";
-import {
-  Calibration,
-  type DrafterName,
-  drafterNames,
-  generateText,
-  type TextSummary,
-  type VerifierName,
-} from "@veridraft/spec-decoding";
+import { type DrafterName, drafterNames, type VerifierName } from "@veridraft/spec-decoding";
 import { markdownTable } from "markdown-table";
 import { z } from "zod";
-import { openTarget, type Target } from "./local.ts";
+import type { Generator } from "./generator.ts";
+import { openTarget } from "./local.ts";
 import { generateOptions, jsonOption, modelOptions } from "./options.ts";
+import { openRemote } from "./remote.ts";
 import { replaceTable } from "./replace-table.ts";
+import { withServers } from "./server-process.ts";
 import { speculationPrompts } from "./speculation-prompts.ts";
+import { localRunner, type Runner, serverRunner, type Way } from "./speculation-runners.ts";
 
 const classes = Object.keys(speculationPrompts);
 const promptsOfClass = Math.min(...Object.values(speculationPrompts).map(({ length }) => length));
@@ -48,6 +43,10 @@ export const benchSpeculationOptions = modelOptions.extend({
     .transform((text) => text.split(",").map(Number))
     .pipe(z.array(z.number().min(0)))
     .describe("Temperatures, separated by commas."),
+  servers: z
+    .boolean()
+    .default(false)
+    .describe("Measure the drafters also over a draft server and a verifier server."),
   readme: z
     .string()
     .min(1)
@@ -56,12 +55,6 @@ export const benchSpeculationOptions = modelOptions.extend({
   json: jsonOption,
 });
 type Flags = z.output<typeof benchSpeculationOptions>;
-
-/** A drafter, and what verifies its drafts. */
-interface Way {
-  readonly drafter: DrafterName;
-  readonly verifier: VerifierName;
-}
 
 /** Drafters whose tokens can be drawn, so that other verifiers than "match" have something to test. */
 const drawing: readonly DrafterName[] = ["ngram-cache", "model"];
@@ -73,6 +66,7 @@ function waysOf(drafters: readonly DrafterName[], temperature: number): Way[] {
     return ["match", ...others].map((verifier) => ({
       drafter,
       verifier: verifier as VerifierName,
+      servers: false,
     }));
   });
 }
@@ -96,15 +90,21 @@ interface Sums {
   differing: number;
 }
 
-/** A way, and what it keeps from prompt to prompt. */
-interface Runner {
-  readonly way: Way;
-  readonly drafters: Drafters;
-  readonly calibration: Calibration;
-}
-
 /** `veridraft bench speculation`. */
 export async function benchSpeculation(flags: Flags): Promise<void> {
+  if (!flags.servers) return measureAll(flags, null);
+  return withServers(flags, async (_draft, { address }) => {
+    const generator = openRemote(address);
+    try {
+      await measureAll(flags, generator);
+    } finally {
+      await generator.dispose();
+    }
+  });
+}
+
+/** @param servers Asks them; null where they are not measured. */
+async function measureAll(flags: Flags, servers: Generator | null): Promise<void> {
   const named = (name: DrafterName): boolean => flags.drafters?.includes(name) === true;
   const drafter = (["model", "head"] as const).find(named) ?? "auto";
   const loaded = await openTarget({ ...flags, drafter });
@@ -112,10 +112,16 @@ export async function benchSpeculation(flags: Flags): Promise<void> {
   try {
     const rows: Row[] = [];
     for (const temperature of flags.temperatures) {
-      rows.push(...(await measure(loaded, drafters, { temperature, topP: 0.95 }, flags)));
+      const generation = { sampling: { temperature, topP: 0.95 }, maxTokens: flags.maxTokens };
+      const runners = [
+        localRunner(loaded, null, generation),
+        ...waysOf(drafters, temperature).map((way) => localRunner(loaded, way, generation)),
+        ...(servers ? drafters.map((name) => serverRunner(servers, name, generation)) : []),
+      ];
+      rows.push(...(await measure(runners, temperature, flags.prompts)));
     }
     const about = `${cpus().length} x ${cpus()[0].model}, Node ${process.version}, ${loaded.target.name}, ${loaded.target.weights}; ${flags.prompts} prompts a class, at most ${flags.maxTokens} tokens`;
-    const report = `${table(rows, drafters, flags)}\n\nSpeed against plain decoding (tokens a forward). ${about}.`;
+    const report = `${table(rows)}\n\nSpeed against plain decoding (tokens a forward). ${about}.`;
     process.stdout.write(`${flags.json ? JSON.stringify({ about, rows }) : report}\n`);
     if (flags.readme !== undefined) await replaceTable(flags.readme, "bench speculation", report);
   } finally {
@@ -123,110 +129,72 @@ export async function benchSpeculation(flags: Flags): Promise<void> {
   }
 }
 
+/** @param runners The first decodes plainly. */
 async function measure(
-  { target, createDrafters }: Target,
-  drafters: readonly DrafterName[],
-  sampling: Partial<Sampling>,
-  flags: Flags,
+  runners: readonly Runner[],
+  temperature: number,
+  prompts: number,
 ): Promise<Row[]> {
-  const { temperature = 0 } = sampling;
-  const runners = waysOf(drafters, temperature).map((way): Runner => ({
-    way,
-    drafters: createDrafters(),
-    calibration: new Calibration(),
-  }));
-  /** Null decodes plainly. */
-  const all = [null, ...runners];
   const sums = new Map<string, Sums>();
-  const sumOf = (kind: string, runner: Runner | null): Sums => {
-    const key = `${kind} ${all.indexOf(runner)}`;
+  const sumOf = (kind: string, runner: Runner): Sums => {
+    const key = `${kind} ${runners.indexOf(runner)}`;
     const found = sums.get(key) ?? { tokens: 0, rounds: 0, seconds: 0, differing: 0 };
     sums.set(key, found);
     return found;
   };
-  const drafting = async ({ way: { drafter, verifier }, ...own }: Runner) => {
-    const coupling = verifier === "match" ? "seeded" : "optimal";
-    const drafted = await own.drafters.create(drafter, { sampling, coupling });
-    return { drafter: drafted, calibration: own.calibration, coupling, verifier } as const;
-  };
-  const answer = async (runner: Runner | null, content: string, seed: number) =>
-    finish(
-      generateText(target, [{ role: "user", content }], {
-        key: createRng(seed),
-        maxTokens: flags.maxTokens,
-        sampling,
-        ...(runner && (await drafting(runner))),
-        branching: target.exactTrees,
-        costs: target.costs,
-      }),
-    );
-  for (const runner of all) await answer(runner, "Say hello.", 0);
-  for (let i = 0; i < flags.prompts; i++) {
+  const [plain, ...drafted] = runners;
+  for (const runner of runners) await runner.answer("Say hello.", 0);
+  for (let i = 0; i < prompts; i++) {
     for (const kind of classes) {
-      process.stderr.write(
-        `temperature ${temperature}, ${kind}: prompt ${i + 1} of ${flags.prompts}\n`,
-      );
-      const texts = new Map<Runner | null, string>();
-      for (let turn = 0; turn < all.length; turn++) {
-        const runner = all[(turn + i) % all.length];
-        const content = speculationPrompts[kind][i];
-        const { ids, statistics, tokensPerSecond } = await answer(runner, content, i);
+      process.stderr.write(`temperature ${temperature}, ${kind}: prompt ${i + 1} of ${prompts}\n`);
+      const texts = new Map<Runner, string>();
+      for (let turn = 0; turn < runners.length; turn++) {
+        const runner = runners[(turn + i) % runners.length];
+        const answer = await runner.answer(speculationPrompts[kind][i], i);
+        const { ids, rounds, tokensPerSecond } = answer;
         texts.set(runner, ids.join());
         const sum = sumOf(kind, runner);
         // The first token comes with the prompt.
         if (ids.length < 2) continue;
         sum.tokens += ids.length - 1;
-        sum.rounds += statistics.rounds;
+        sum.rounds += rounds;
         sum.seconds += (ids.length - 1) / tokensPerSecond;
       }
-      for (const runner of runners) {
-        const differs = texts.get(runner) !== texts.get(null);
-        if (differs && runner.way.verifier === "match") sumOf(kind, runner).differing++;
+      for (const runner of drafted) {
+        const differs = texts.get(runner) !== texts.get(plain);
+        if (differs && runner.way?.verifier === "match") sumOf(kind, runner).differing++;
       }
     }
   }
   return classes.flatMap((kind) => {
-    const plain = sumOf(kind, null);
-    return runners.map((runner) => {
+    const base = sumOf(kind, plain);
+    return drafted.map((runner) => {
       const own = sumOf(kind, runner);
       return {
-        ...runner.way,
+        ...(runner.way as Way),
         temperature,
         class: kind,
         tokensPerForward: own.tokens / own.rounds,
-        speedup: own.tokens / own.seconds / (plain.tokens / plain.seconds),
+        speedup: own.tokens / own.seconds / (base.tokens / base.seconds),
         differing: own.differing,
       };
     });
   });
 }
 
-async function finish(steps: AsyncGenerator<unknown, TextSummary>): Promise<TextSummary> {
-  for (;;) {
-    const { done, value } = await steps.next();
-    if (done) return value;
-  }
-}
-
 /** A temperature, drafter and verifier a line, a class a column. */
-function table(
-  rows: readonly Row[],
-  drafters: readonly DrafterName[],
-  { temperatures }: Flags,
-): string {
-  const lines = temperatures.flatMap((temperature) =>
-    waysOf(drafters, temperature).map((way) => {
-      const own = rows.filter(
-        (row) =>
-          row.temperature === temperature &&
-          row.drafter === way.drafter &&
-          row.verifier === way.verifier,
-      );
-      const mean = Math.exp(own.reduce((sum, row) => sum + Math.log(row.speedup), 0) / own.length);
-      const name = [`T = ${temperature}`, way.drafter, way.verifier];
-      return [...name, ...own.map(cell), mean.toFixed(2)];
-    }),
-  );
+function table(rows: readonly Row[]): string {
+  const groups = new Map<string, Row[]>();
+  for (const row of rows) {
+    const { temperature, drafter, verifier, servers } = row;
+    const where = servers ? `${drafter} over gRPC` : drafter;
+    const name = [`T = ${temperature}`, where, verifier].join("|");
+    groups.set(name, [...(groups.get(name) ?? []), row]);
+  }
+  const lines = [...groups].map(([name, own]) => {
+    const mean = Math.exp(own.reduce((sum, row) => sum + Math.log(row.speedup), 0) / own.length);
+    return [...name.split("|"), ...own.map(cell), mean.toFixed(2)];
+  });
   const header = ["", "drafter", "verifier", ...classes, "geometric mean"];
   return markdownTable([header, ...lines], {
     align: ["l", "l", "l", ...classes.map(() => "r"), "r"],
