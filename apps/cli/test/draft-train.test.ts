@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(out, { recursive: true }));
 
-const small = ["--vocabulary", "512", "--hidden", "64", "--batch", "16", "--epochs", "4"];
+const small = ["--vocabulary", "512", "--hidden", "64", "--batch", "32", "--epochs", "8"];
 const fit = (...flags: string[]) =>
   run(["draft", "fit", "--out", out, "--tokens", "30", ...small, ...flags]);
 
@@ -44,7 +44,11 @@ describe("veridraft draft train", { timeout: 120_000 }, () => {
     ]);
     expect(trained.code).toBe(0);
     const [manifest, ...table] = trained.out.trim().split("\n");
-    expect(JSON.parse(manifest)).toMatchObject({ conversations: 3, anchors: 23, vocabulary: 512 });
+    expect(JSON.parse(manifest)).toMatchObject({
+      kind: "recurrent",
+      conversations: 3,
+      vocabulary: 512,
+    });
     expect(table[0]).toMatch(/class +\| +a1 \| +a2 \| +a3/);
     expect(table).toHaveLength(2 + 2 * 7);
     const path = join(out, "head.safetensors");
@@ -73,7 +77,7 @@ describe("veridraft draft train", { timeout: 120_000 }, () => {
     expect(again).toMatchObject({ code: 0 });
     expect(again.err).not.toContain("features:");
     expect(again.err).not.toContain("fit: step");
-    await rm(join(out, "training"), { recursive: true });
+    await rm(join(out, "training-recurrent"), { recursive: true });
     const anew = await fit();
     expect(anew.err).toContain("fit: step 6 of 6");
     expect((await readFile(path)).equals(first)).toBe(true);

@@ -1,7 +1,7 @@
 /**
  * Draft heads on ONNX Runtime: the file of one, and the network that runs it.
  *
- * A file is safetensors with the parameters of `@veridraft/spec-decoding/draft-head-training` by their paths: matrices as 8-bit blocks along the inputs, uint8 with
+ * A file is safetensors with the parameters of `@veridraft/spec-decoding/training` by their paths: matrices as 8-bit blocks along the inputs, uint8 with
  * zero point 128 under `NAME.values` [outputs, inputs] and float32 `NAME.scales` [outputs, inputs / block], norms as float32, and `ids`. What a token reads and what says
  * it are rows of the target's own file, which a head is of no use without. The notes hold how the head was made, and the SHA-256 of the target.
  *

@@ -66,12 +66,24 @@ export interface HeadSizes {
 }
 
 /** As {@link rmsNorm} and the serving network have it. */
-const epsilon = 1e-5;
+export const epsilon = 1e-5;
 /** What a step weighs against the one before. */
 const decay = 0.8;
 
+/** The logits [rows, n] of each step, of parameters in tensors, from a batch's hidden states and tokens, and what tokens are said with. */
+export type DraftLogits<P> = (params: P, taps: Tensor, tokens: Tensor, output: Tensor) => Tensor[];
+
+/** A kind of draft that can be trained: H are its parameters on the host, P the same as tensors. */
+export interface DraftKind<H, P> {
+  /** Anchors that stand side by side in a batch, of one text; 1 where each is seen alone. */
+  readonly window: number;
+  /** First values. @param outputGain [width] that of the norm before the target's own output layer. */
+  init(sizes: HeadSizes, outputGain: Float32Array, rng: Rng): H;
+  readonly logits: DraftLogits<P>;
+}
+
 /** First values. @param outputGain [width] that of the norm before the target's own output layer. */
-export function initHead(
+function initHead(
   { width, tapWidth, hidden }: HeadSizes,
   outputGain: Float32Array,
   rng: Rng,
@@ -97,25 +109,44 @@ export function initHead(
  * @param taps [rows, tapWidth] @param tokens [rows, steps, width] the target's embedding of the tokens that are read. @param output [n, width] what tokens are said with.
  * @returns [rows, n] each.
  */
-export function headLogits(
+function headLogits(
   params: HeadParams<Tensor>,
   taps: Tensor,
   tokens: Tensor,
   output: Tensor,
 ): Tensor[] {
-  const [rows, steps, width] = tokens.shape as number[];
-  const layers = (taps.shape[1] as number) / width;
-  const ones = constant(new Float32Array(width).fill(1));
-  const even = rmsNorm(reshape(taps, [rows, layers, width]), ones, { epsilon });
-  let state = linear(params.taps, reshape(even, [rows, layers * width]));
-  return Array.from({ length: steps }, (_, j) => {
-    const token = squeeze(slice(tokens, 1, j, j + 1), 1);
-    const pair = [normalize(params.state, state, epsilon), normalize(params.token, token, epsilon)];
-    const mixed = linear(params.mix, concat(pair, -1));
+  let state = entered(params, taps, tokens);
+  return Array.from({ length: tokens.shape[1] as number }, (_, j) => {
+    const mixed = mixIn(params, state, tokens, j);
     const inner = normalize(params.inner, mixed, epsilon);
     state = add(mixed, feedForward("swiglu", params.mlp, inner));
     return matmul(normalize(params.output, state, epsilon), output, { transposeB: true });
   });
+}
+
+/** The state that the hidden states make. */
+export function entered(
+  params: Pick<HeadParams<Tensor>, "taps">,
+  taps: Tensor,
+  tokens: Tensor,
+): Tensor {
+  const [rows, tapWidth] = taps.shape as number[];
+  const width = tokens.shape[2] as number;
+  const ones = constant(new Float32Array(width).fill(1));
+  const even = rmsNorm(reshape(taps, [rows, tapWidth / width, width]), ones, { epsilon });
+  return linear(params.taps, reshape(even, [rows, tapWidth]));
+}
+
+/** A state and the token of a step, mixed. */
+export function mixIn(
+  params: Pick<HeadParams<Tensor>, "mix" | "state" | "token">,
+  state: Tensor,
+  tokens: Tensor,
+  step: number,
+): Tensor {
+  const token = squeeze(slice(tokens, 1, step, step + 1), 1);
+  const pair = [normalize(params.state, state, epsilon), normalize(params.token, token, epsilon)];
+  return linear(params.mix, concat(pair, -1));
 }
 
 /** A batch of anchors, and what the target says after each of the tokens that are read. */
@@ -130,18 +161,25 @@ export interface HeadBatch<T> {
   readonly probs: T;
 }
 
-/** Mean over anchors of the weighted cross-entropy, in nats. @param output [n, width] what tokens are said with. */
-export function headLoss(
-  params: HeadParams<Tensor>,
-  output: Tensor,
-  { taps, tokens, places, probs }: HeadBatch<Tensor>,
-): Tensor {
-  const losses = headLogits(params, taps, tokens, output).map((logits, j) => {
-    const at = (x: Tensor): Tensor => squeeze(slice(x, 1, j, j + 1), 1);
-    const weights = at(probs);
-    const said = sum(mul(weights, gatherAlong(logits, at(places))), -1);
-    const loss = sub(mul(logSumExp(logits, -1), sum(weights, -1)), said);
-    return mul(mean(loss), decay ** j);
-  });
-  return losses.reduce((total, each) => add(total, each));
+/** Mean over anchors of the weighted cross-entropy, in nats, as a function of parameters, what tokens are said with, and a batch. */
+export function draftLoss<P>(
+  logits: DraftLogits<P>,
+): (params: P, output: Tensor, batch: HeadBatch<Tensor>) => Tensor {
+  return (params, output, { taps, tokens, places, probs }) => {
+    const losses = logits(params, taps, tokens, output).map((rows, j) => {
+      const at = (x: Tensor): Tensor => squeeze(slice(x, 1, j, j + 1), 1);
+      const weights = at(probs);
+      const said = sum(mul(weights, gatherAlong(rows, at(places))), -1);
+      const loss = sub(mul(logSumExp(rows, -1), sum(weights, -1)), said);
+      return mul(mean(loss), decay ** j);
+    });
+    return losses.reduce((total, each) => add(total, each));
+  };
 }
+
+/** The head that is served. */
+export const recurrentHead: DraftKind<HeadParams<HostTensor>, HeadParams<Tensor>> = {
+  window: 1,
+  init: initHead,
+  logits: headLogits,
+};

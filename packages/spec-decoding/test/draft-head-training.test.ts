@@ -1,12 +1,7 @@
 import { adamW, type HostTensor, jit, train, valueAndGrad } from "@veridraft/autodiff";
 import { argmax, createRng } from "@veridraft/core-probs";
 import { createGraphRunner } from "@veridraft/engine-onnx";
-import {
-  type HeadBatch,
-  headLogits,
-  headLoss,
-  initHead,
-} from "@veridraft/spec-decoding/draft-head-training";
+import { draftLoss, type HeadBatch, recurrentHead } from "@veridraft/spec-decoding/training";
 import { afterAll, describe, expect, it } from "vitest";
 
 const [width, tapWidth, hidden, n, count, steps, k] = [8, 24, 16, 6, 40, 2, 3];
@@ -17,13 +12,17 @@ const numbers = (...shape: number[]): HostTensor => ({
 });
 
 const runner = createGraphRunner({ threads: 1 });
-const guess = jit(runner, headLogits);
-const loss = jit(runner, headLoss);
-const step = jit(runner, valueAndGrad(headLoss));
+const guess = jit(runner, recurrentHead.logits);
+const loss = jit(runner, draftLoss(recurrentHead.logits));
+const step = jit(runner, valueAndGrad(draftLoss(recurrentHead.logits)));
 afterAll(() => Promise.all([guess.dispose(), loss.dispose(), step.dispose()]));
 
 const output = numbers(n, width);
-const params = initHead({ width, tapWidth, hidden }, new Float32Array(width).fill(2), rng);
+const params = recurrentHead.init(
+  { width, tapWidth, hidden },
+  new Float32Array(width).fill(2),
+  rng,
+);
 /** What follows an anchor hangs on its hidden states, and on the tokens that are read. */
 const taps = numbers(count, tapWidth);
 const embedding = numbers(n, width);
@@ -76,7 +75,7 @@ function firstLogits(anchor: number): number[] {
   );
 }
 
-describe("headLogits()", () => {
+describe("recurrentHead", () => {
   it("is the formula", async () => {
     const [first, second] = await guess(params, taps, tokens, output);
     expect(second.shape).toEqual([count, n]);
@@ -87,7 +86,7 @@ describe("headLogits()", () => {
   });
 });
 
-describe("headLoss()", () => {
+describe("draftLoss()", () => {
   it("is the cross-entropy to what the target likes, a second token weighing 0.8", async () => {
     const rows = await guess(params, taps, tokens, output);
     let expected = 0;

@@ -2,7 +2,7 @@
 import type { HostTensor } from "@veridraft/autodiff";
 import { argmax } from "@veridraft/core-probs";
 import type { TokenTable } from "@veridraft/engine-onnx";
-import type { HeadBatch } from "@veridraft/spec-decoding/draft-head-training";
+import type { HeadBatch } from "@veridraft/spec-decoding/training";
 import { type FeatureRecord, type Features, likeliest, type Segment } from "./features.ts";
 
 /** Tokens that are read after an anchor. */
@@ -19,8 +19,6 @@ interface Anchor {
 export class TrainingSet {
   /** The draft vocabulary, ascending. */
   readonly ids: Int32Array;
-  readonly anchors: readonly Anchor[];
-  private readonly devAnchors: readonly Anchor[];
   private readonly features: Features;
   private readonly embedding: TokenTable;
   private readonly places: ReadonlyMap<number, number>;
@@ -30,8 +28,6 @@ export class TrainingSet {
     this.embedding = embedding;
     this.ids = ids;
     this.places = new Map(Array.from(ids, (id, place) => [id, place]));
-    this.anchors = features.segments.filter((each) => !isDev(each)).flatMap(anchorsOf);
-    this.devAnchors = features.segments.filter(isDev).flatMap(anchorsOf);
   }
 
   /** @param vocabulary Tokens that a head can say: those with the most probability in the target's laws. */
@@ -53,6 +49,29 @@ export class TrainingSet {
       .slice(0, vocabulary)
       .toSorted();
     return new TrainingSet(features, embedding, ids);
+  }
+
+  get tapWidth(): number {
+    return this.features.tapWidth;
+  }
+
+  /**
+   * Runs of `size` anchors that follow each other in a text; the last one of a text may share some with the one before. Texts that are shorter have none.
+   *
+   * @param dev Those that are kept apart.
+   */
+  units(size: number, dev = false): readonly (readonly Anchor[])[] {
+    return this.features.segments
+      .filter((each) => isDev(each) === dev)
+      .flatMap((each) => {
+        const anchors = anchorsOf(each);
+        const starts = Array.from({ length: Math.ceil(anchors.length / size) }, (_, i) =>
+          Math.min(i * size, anchors.length - size),
+        );
+        return starts
+          .filter((start) => start >= 0)
+          .map((start) => anchors.slice(start, start + size));
+      });
   }
 
   async batchOf(anchors: readonly Anchor[]): Promise<HeadBatch<HostTensor>> {
@@ -96,17 +115,19 @@ export class TrainingSet {
   /**
    * How often a head guesses the argmax of the target after the anchors that are kept apart: the first token, and each further one where those before are right.
    *
-   * @param size Of a batch. @param guess The logits of each step.
+   * @param window Anchors of a unit. @param size Units of a batch. @param guess The logits of each step.
    */
   async accuracy(
+    window: number,
     size: number,
     guess: (batch: HeadBatch<HostTensor>) => Promise<readonly HostTensor[]>,
   ): Promise<readonly number[]> {
     const right = Array.from({ length: unroll }, () => 0);
     const tested = Array.from({ length: unroll }, () => 0);
     const n = this.ids.length;
-    for (let from = 0; from < this.devAnchors.length; from += size) {
-      const anchors = this.devAnchors.slice(from, from + size);
+    const units = this.units(window, true);
+    for (let from = 0; from < units.length; from += size) {
+      const anchors = units.slice(from, from + size).flat();
       // oxlint-disable-next-line no-await-in-loop -- one batch at a time is in memory
       const batch = await this.batchOf(anchors);
       // oxlint-disable-next-line no-await-in-loop -- runs share one session
