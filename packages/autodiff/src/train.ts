@@ -3,6 +3,7 @@
  * checkpoint or a function of the step, so a run that was cut off and goes on has the losses of an unbroken one, to the bit on a CPU.
  */
 import { InvalidArgumentError } from "@veridraft/core-probs";
+import { allFinite } from "./kernels.ts";
 import { loadCheckpoint, saveCheckpoint } from "./checkpoint-folder.ts";
 import { copyOf, leavesOf, type Params } from "./leaves.ts";
 import { applyUpdatesInPlace, type Optimizer, type State } from "./optimizers/optimizer.ts";
@@ -150,11 +151,6 @@ function diverged(step: number, where: string, loss?: number): InvalidArgumentEr
 function firstBad(tree: Params): string | null {
   for (const [path, { data }] of leavesOf(tree)) if (!allFinite(data as Float32Array)) return path;
   return null;
-}
-
-function allFinite(values: Float32Array): boolean {
-  for (let i = 0; i < values.length; i++) if (!(Math.abs(values[i]) < Infinity)) return false;
-  return true;
 }
 
 function checkCount(name: string, value: number): void {

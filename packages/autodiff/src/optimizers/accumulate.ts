@@ -1,7 +1,8 @@
 /** Large batches in parts: gradients are summed over several steps before the optimizer sees their mean. */
 import { InvalidArgumentError } from "@veridraft/core-probs";
+import { addInPlace } from "../kernels.ts";
 import { alignLeaves, type Params, zerosLike } from "../leaves.ts";
-import { addInPlace, type Optimizer, type State } from "./optimizer.ts";
+import type { Optimizer, State } from "./optimizer.ts";
 
 /** State of an {@link accumulateGradients}. */
 export type AccumulationState = {

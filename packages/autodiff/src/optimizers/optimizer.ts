@@ -8,6 +8,7 @@
  * Muon's matrix products go through a graph: see muon.ts.
  */
 import { InvalidArgumentError } from "@veridraft/core-probs";
+import { addInPlace } from "../kernels.ts";
 import { alignLeaves, type Params } from "../leaves.ts";
 import type { HostTensor } from "../runner.ts";
 import type { Tree } from "../tree.ts";
@@ -74,9 +75,4 @@ export function checkDecay(owner: string, name: string, value: number): void {
   if (!(value >= 0 && value < 1)) {
     throw new InvalidArgumentError(`${owner}: ${name} must be in [0, 1), got ${value}`);
   }
-}
-
-/** target[i] += added[i]. */
-export function addInPlace(target: Float32Array, added: Float32Array): void {
-  for (let i = 0; i < target.length; i++) target[i] += added[i];
 }

@@ -1,5 +1,6 @@
 /** Transforms of gradients and updates to put in a {@link chain}. */
 import { InvalidArgumentError } from "@veridraft/core-probs";
+import { scaleInPlace, sumOfSquares } from "../kernels.ts";
 import { leavesOf, type Params } from "../leaves.ts";
 import type { Optimizer } from "./optimizer.ts";
 import type { Schedule } from "./schedules.ts";
@@ -19,7 +20,7 @@ export function clipByGlobalNorm(norm: number): Optimizer<Record<string, never>>
     init: () => ({}),
     async update(grads, state) {
       const found = globalNorm(grads);
-      if (!(found <= norm)) scaleInPlace(grads, norm / found);
+      if (!(found <= norm)) scale(grads, norm / found);
       return [grads, state];
     },
   };
@@ -30,7 +31,7 @@ export function scaleBySchedule(schedule: Schedule): Optimizer<{ readonly count:
   return {
     init: () => ({ count: 0 }),
     async update(updates, { count }) {
-      scaleInPlace(updates, schedule(count));
+      scale(updates, schedule(count));
       return [updates, { count: count + 1 }];
     },
   };
@@ -39,20 +40,10 @@ export function scaleBySchedule(schedule: Schedule): Optimizer<{ readonly count:
 /** The Euclidean norm over all arrays of a tree. */
 export function globalNorm(tree: Params): number {
   let sum = 0;
-  for (const { data } of leavesOf(tree).values()) sum += squareSum(data as Float32Array);
+  for (const { data } of leavesOf(tree).values()) sum += sumOfSquares(data as Float32Array);
   return Math.sqrt(sum);
 }
 
-function scaleInPlace(tree: Params, factor: number): void {
-  for (const { data } of leavesOf(tree).values()) multiply(data as Float32Array, factor);
-}
-
-function squareSum(values: Float32Array): number {
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i] * values[i];
-  return sum;
-}
-
-function multiply(values: Float32Array, factor: number): void {
-  for (let i = 0; i < values.length; i++) values[i] *= factor;
+function scale(tree: Params, factor: number): void {
+  for (const { data } of leavesOf(tree).values()) scaleInPlace(data as Float32Array, factor);
 }
