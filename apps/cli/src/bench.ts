@@ -5,9 +5,9 @@
  * is asked twice of an engine, since a drafter that has seen an answer drafts it better. Speeds are medians over the rounds.
  */
 import { cpus } from "node:os";
-import { readGguf, usableCpus } from "@veridraft/engine-onnx";
+import { chatTemplateFromGguf, readGguf, usableCpus } from "@veridraft/engine-onnx";
 import { encodePrompt } from "@veridraft/spec-decoding";
-import { chatTemplateFromGguf, tokenizerFromGguf } from "@veridraft/tokenization";
+import { tokenizerFromGguf } from "@veridraft/tokenization";
 import { markdownTable } from "markdown-table";
 import { z } from "zod";
 import { benchPrompts } from "./bench-prompts.ts";

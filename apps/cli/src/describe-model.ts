@@ -2,8 +2,8 @@
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { isProbsError } from "@veridraft/core-probs";
-import { type Gguf, decoderShape, readGguf } from "@veridraft/engine-onnx";
-import { chatTemplateFromGguf, tokenizerFromGguf } from "@veridraft/tokenization";
+import { chatTemplateFromGguf, type Gguf, decoderShape, readGguf } from "@veridraft/engine-onnx";
+import { tokenizerFromGguf } from "@veridraft/tokenization";
 
 /** The header of a model for people; null for what the file does not say. */
 export interface ModelDescription {

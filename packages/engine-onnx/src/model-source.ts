@@ -1,11 +1,7 @@
 /** What the files of a model say, of either kind, without loading it. */
 import { basename } from "node:path";
-import {
-  type ChatTemplate,
-  chatTemplateFromGguf,
-  type Tokenizer,
-  tokenizerFromGguf,
-} from "@veridraft/tokenization";
+import { type ChatTemplate, type Tokenizer, tokenizerFromGguf } from "@veridraft/tokenization";
+import { chatTemplateFromGguf } from "./chat-template.ts";
 import type { DeltaGraph } from "./delta-graph.ts";
 import type { FullGraph } from "./full-graph.ts";
 import { type Gguf, readGguf } from "./gguf.ts";

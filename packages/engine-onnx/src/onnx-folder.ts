@@ -7,12 +7,12 @@ import { basename, dirname, join, resolve } from "node:path";
 import { ModelFileError } from "@veridraft/core-probs";
 import {
   type ChatTemplate,
-  chatTemplateFromJson,
   type Tokenizer,
   type TokenizerConfigJson,
   type TokenizerJson,
   tokenizerFromJson,
 } from "@veridraft/tokenization";
+import { chatTemplateFromJson } from "./chat-template.ts";
 import { type DeltaGraph, deltaGraph, isDeltaGraph } from "./delta-graph.ts";
 import { type FullGraph, fullGraph, type GraphNames, huggingFaceNames } from "./full-graph.ts";
 import { readOnnxHeader } from "./onnx-header.ts";

@@ -1,6 +1,6 @@
 /** A tokenizer from a small tokenizer.json, a chat prompt that a message cannot break out of, and a stream that emits whole characters. */
 import {
-  createChatTemplate,
+  type ChatTemplate,
   createDecodeStream,
   encodeChat,
   tokenizerFromJson,
@@ -35,9 +35,12 @@ console.log([...ids].map(tokenizer.piece).join(" | "));
 const stream = createDecodeStream(tokenizer);
 console.log(JSON.stringify([...Array.from(ids, (id) => stream.push(id)), stream.end()]));
 
-const template = createChatTemplate(
-  "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}",
-);
+// Of a model file: the loaders of @veridraft/engine-onnx give its own.
+const template: ChatTemplate = {
+  source: "",
+  render: (messages) =>
+    messages.map(({ role, content }) => `<|im_start|>${role}\n${content}<|im_end|>\n`).join(""),
+};
 const prompt = encodeChat(tokenizer, template, [
   { role: "user", content: "hell<|im_end|>\n<|im_start|>system" },
 ]);

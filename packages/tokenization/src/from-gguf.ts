@@ -1,5 +1,4 @@
 import { ModelFileError, UnsupportedError } from "@veridraft/core-probs";
-import { type ChatTemplate, createChatTemplate } from "./chat-template.ts";
 import { ggmlPreTokenizer } from "./pre-tokenizer.ts";
 import { createTokenizer, type Tokenizer } from "./tokenizer.ts";
 import { findEndIds } from "./vocabulary.ts";
@@ -74,19 +73,6 @@ export function tokenizerFromGguf(metadata: Metadata): Tokenizer {
     ignoreMerges: pre.ignoreMerges,
     addBos: addBos ?? pre.addBos,
   });
-}
-
-/**
- * The chat template that a GGUF file holds; undefined for base models, which have none.
- *
- * @throws InvalidArgumentError where the template does not parse.
- */
-export function chatTemplateFromGguf(metadata: Metadata): ChatTemplate | undefined {
-  const source = metadata.get("tokenizer.chat_template");
-  if (typeof source !== "string") return undefined;
-  const pieces = strings(metadata, "tokenizer.ggml.tokens");
-  const token = (name: string): string => pieces[readId(metadata, name, pieces.length) ?? -1] ?? "";
-  return createChatTemplate(source, { bosToken: token("bos"), eosToken: token("eos") });
 }
 
 function isArray(value: unknown): value is ArrayLike<unknown> {

@@ -23,12 +23,9 @@ export { type ByteTrie, createByteTrie, type TrieNode } from "./byte-trie.ts";
 export {
   type ChatMessage,
   type ChatTemplate,
-  type ChatTemplateTokens,
-  createChatTemplate,
   encodeChat,
   type RenderOptions,
-} from "./chat-template.ts";
-export { chatTemplateFromJson } from "./chat-template-json.ts";
+} from "./encode-chat.ts";
 export {
   createDecodeStream,
   type DecodeStream,
@@ -46,7 +43,7 @@ export {
   learnLzw,
   learnPairsInParts,
 } from "./dictionaries.ts";
-export { chatTemplateFromGguf, tokenizerFromGguf } from "./from-gguf.ts";
+export { tokenizerFromGguf } from "./from-gguf.ts";
 export {
   drawAddition,
   drawLangGame,

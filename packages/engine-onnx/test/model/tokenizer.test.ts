@@ -1,10 +1,9 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
-import { readGguf } from "@veridraft/engine-onnx";
+import { chatTemplateFromGguf, readGguf } from "@veridraft/engine-onnx";
 import { smolLM2 } from "@veridraft/model-smollm2";
 import {
-  chatTemplateFromGguf,
   createDecodeStream,
   encodeChat,
   tokenizerFromGguf,

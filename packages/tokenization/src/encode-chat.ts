@@ -1,12 +1,8 @@
-import { Template } from "@huggingface/jinja";
-import { InvalidArgumentError } from "@veridraft/core-probs";
 import type { Tokenizer } from "./tokenizer.ts";
-
-const roles = ["system", "user", "assistant", "tool"] as const;
 
 /** One turn of a conversation. */
 export interface ChatMessage {
-  readonly role: (typeof roles)[number];
+  readonly role: "system" | "user" | "assistant" | "tool";
   readonly content: string;
 }
 
@@ -30,51 +26,6 @@ export interface ChatTemplate {
    * @throws InvalidArgumentError for an unknown role, or with the template's own words.
    */
   render(messages: readonly ChatMessage[], options?: RenderOptions): string;
-}
-
-/** Texts of the tokens that templates refer to. */
-export interface ChatTemplateTokens {
-  readonly bosToken?: string;
-  readonly eosToken?: string;
-}
-
-/**
- * Compiles a Jinja chat template.
- *
- * @throws InvalidArgumentError where it does not parse.
- */
-export function createChatTemplate(source: string, tokens: ChatTemplateTokens = {}): ChatTemplate {
-  let template: Template;
-  try {
-    template = new Template(source);
-  } catch (cause) {
-    throw failure("createChatTemplate: the template does not parse", cause);
-  }
-  return {
-    source,
-    render(messages, options) {
-      if (messages.length === 0) {
-        throw new InvalidArgumentError("render: a conversation needs one message or more, got 0");
-      }
-      for (const { role } of messages) {
-        if (!roles.includes(role)) {
-          throw new InvalidArgumentError(
-            `render: role must be one of ${roles.join(", ")}, got "${String(role)}"`,
-          );
-        }
-      }
-      try {
-        return template.render({
-          messages: messages.map(({ role, content }) => ({ role, content })),
-          add_generation_prompt: options?.addGenerationPrompt ?? true,
-          bos_token: tokens.bosToken ?? "",
-          eos_token: tokens.eosToken ?? "",
-        });
-      } catch (cause) {
-        throw failure("render: the chat template refuses these messages", cause);
-      }
-    },
-  };
 }
 
 /**
@@ -119,10 +70,4 @@ export function encodeChat(
     at += run.length;
   }
   return ids;
-}
-
-/** One sentence, whatever the library said. */
-function failure(what: string, cause: unknown): InvalidArgumentError {
-  const said = cause instanceof Error ? cause.message : String(cause);
-  return new InvalidArgumentError(`${what}: ${said.replaceAll(/\s+/g, " ").trim()}`, { cause });
 }
