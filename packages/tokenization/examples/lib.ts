@@ -1,6 +1,6 @@
 /** A lexicon of parts of words, words and phrases from talk as to a child: fewer tokens than words. */
 import { createRng } from "@veridraft/core-probs";
-import { createLibTokenizer, LibTrainer } from "@veridraft/tokenization";
+import { createLibTokenizer, LibTrainer } from "@veridraft/tokenization/systems";
 
 const rng = createRng(1).at(0, "sample");
 const pick = (texts: readonly string[]): string => texts[rng.categorical(texts.map(() => 1))];

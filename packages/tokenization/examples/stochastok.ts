@@ -2,7 +2,7 @@
 import { createRng } from "@veridraft/core-probs";
 import { loadTokenizer } from "@veridraft/engine-onnx";
 import { smolLM2 } from "@veridraft/model-smollm2";
-import { buildSplitTable, expandTokens } from "@veridraft/tokenization";
+import { buildSplitTable, expandTokens } from "@veridraft/tokenization/systems";
 
 const tokenizer = await loadTokenizer(smolLM2.path);
 const table = buildSplitTable(tokenizer);

@@ -1,14 +1,14 @@
 /** A model's embedding takes a larger vocabulary: what is shared is copied, and a new word gets its row from its pieces and its neighbors. */
 import { createRng } from "@veridraft/core-probs";
+import { createTokenizer } from "@veridraft/tokenization";
 import {
-  createTokenizer,
   mixRows,
   normalRow,
   reTok,
   selfEmbedding,
   tokenAdapt,
-  trainBpe,
-} from "@veridraft/tokenization";
+} from "@veridraft/tokenization/systems";
+import { trainBpe } from "@veridraft/tokenization/training";
 
 const texts = ["a nail, a shoe, a horse, a rider: want of a nail lost a shoe, a horse and a rider"];
 const old = createTokenizer(await trainBpe(texts, { vocabSize: 262 }));

@@ -8,7 +8,7 @@ import {
   learnPairs,
   switchingSource,
   unigramLoss,
-} from "@veridraft/tokenization";
+} from "@veridraft/tokenization/systems";
 
 const source = switchingSource(2, 0.8, 0.8);
 const key = createRng(1);

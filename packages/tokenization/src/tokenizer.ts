@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { InvalidArgumentError } from "@veridraft/core-probs";
 import type { BpeAlgorithm } from "./bpe.ts";
 import { createByteLevel, type Splitting } from "./byte-level-kind.ts";
@@ -301,7 +300,8 @@ function readable(bytes: Uint8Array): string {
 }
 
 function digestOf(vocabulary: AnyVocabulary): string {
-  const hash = createHash("sha256");
+  // Loaded where a digest is asked for: the package is there sooner without.
+  const hash = process.getBuiltinModule("node:crypto").createHash("sha256");
   const section = (name: string, lines: Iterable<string | number>): void => {
     hash.update(`${name}\n${JSON.stringify([...lines])}\n`);
   };

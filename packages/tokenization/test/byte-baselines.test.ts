@@ -1,4 +1,4 @@
-import { healedByteLaw, naiveByteLaw } from "@veridraft/tokenization";
+import { healedByteLaw, naiveByteLaw } from "@veridraft/tokenization/bytes";
 import { expect, test } from "vitest";
 import { type ByteToy, healingToy, markovToy } from "./byte-models.ts";
 

@@ -1,11 +1,10 @@
+import { createByteTrie, createTokenizer } from "@veridraft/tokenization";
 import {
   bytePrefixLogProb,
   canonicalSequences,
   coverEncodings,
-  createByteTrie,
-  createTokenizer,
   scoreCovers,
-} from "@veridraft/tokenization";
+} from "@veridraft/tokenization/bytes";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { bruteForce, type ByteToy, healingToy, independentToy, markovToy } from "./byte-models.ts";

@@ -1,4 +1,9 @@
-import { arithmeticMean, ByteBeam, ensembleBytes, geometricMean } from "@veridraft/tokenization";
+import {
+  arithmeticMean,
+  ByteBeam,
+  ensembleBytes,
+  geometricMean,
+} from "@veridraft/tokenization/bytes";
 import { expect, test } from "vitest";
 import { healingToy, independentToy } from "./byte-models.ts";
 

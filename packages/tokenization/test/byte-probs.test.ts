@@ -5,7 +5,7 @@ import {
   bytePrefixLogProb,
   canonicalSequences,
   endOfBytes,
-} from "@veridraft/tokenization";
+} from "@veridraft/tokenization/bytes";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {

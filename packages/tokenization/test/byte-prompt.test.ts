@@ -1,4 +1,4 @@
-import { ByteBeam, cutPrompt, fillInMiddle } from "@veridraft/tokenization";
+import { ByteBeam, cutPrompt, fillInMiddle } from "@veridraft/tokenization/bytes";
 import { expect, test } from "vitest";
 import { byteToy, type Law } from "./byte-models.ts";
 import { smallTokenizer } from "./vocabularies.ts";

@@ -1,6 +1,6 @@
 import { createRng } from "@veridraft/core-probs";
 import { exactLaw } from "@veridraft/core-probs/testing";
-import { ByteBeam, endOfBytes, sampleBytes, warpByteLaw } from "@veridraft/tokenization";
+import { ByteBeam, endOfBytes, sampleBytes, warpByteLaw } from "@veridraft/tokenization/bytes";
 import { expect, test } from "vitest";
 import { bruteForce, healingToy, independentToy } from "./byte-models.ts";
 

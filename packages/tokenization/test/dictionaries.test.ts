@@ -9,7 +9,7 @@ import {
   learnPairsInParts,
   matrixSource,
   unigramLoss,
-} from "@veridraft/tokenization";
+} from "@veridraft/tokenization/systems";
 import { createRng } from "@veridraft/core-probs";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";

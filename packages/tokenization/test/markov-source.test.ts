@@ -1,5 +1,5 @@
 import { createRng, entropy } from "@veridraft/core-probs";
-import { dirichletSource, matrixSource, switchingSource } from "@veridraft/tokenization";
+import { dirichletSource, matrixSource, switchingSource } from "@veridraft/tokenization/systems";
 import { expect, test } from "vitest";
 
 const rng = () => createRng(1).at(0, "sample");

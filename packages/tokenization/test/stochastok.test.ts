@@ -1,5 +1,6 @@
 import { createRng, type Rng } from "@veridraft/core-probs";
-import { buildSplitTable, createTokenizer, expandTokens } from "@veridraft/tokenization";
+import { createTokenizer } from "@veridraft/tokenization";
+import { buildSplitTable, expandTokens } from "@veridraft/tokenization/systems";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { smallTokenizer } from "./vocabularies.ts";

@@ -2,14 +2,14 @@ import { readFileSync } from "node:fs";
 import { createRng } from "@veridraft/core-probs";
 import { exactLaw } from "@veridraft/core-probs/testing";
 import { describe, expect, it } from "vitest";
+import { createTokenizer } from "@veridraft/tokenization";
 import {
   countPieces,
-  createTokenizer,
   randomChunkSplit,
   randomWhitespaceSplit,
   type SplitText,
   trainBpe,
-} from "@veridraft/tokenization";
+} from "@veridraft/tokenization/training";
 
 function piecesOf(split: SplitText, text: string): string[] {
   const pieces: string[] = [];

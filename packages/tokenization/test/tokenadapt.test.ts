@@ -1,6 +1,6 @@
 import { createRng } from "@veridraft/core-probs";
+import { createTokenizer, type Tokenizer } from "@veridraft/tokenization";
 import {
-  createTokenizer,
   decomposeTokens,
   globalWeights,
   localWeights,
@@ -12,11 +12,10 @@ import {
   normalRow,
   reTok,
   selfEmbedding,
-  type Tokenizer,
   tokenAdapt,
   type TokenAdaptOptions,
-  trainBpe,
-} from "@veridraft/tokenization";
+} from "@veridraft/tokenization/systems";
+import { trainBpe } from "@veridraft/tokenization/training";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 

@@ -15,7 +15,7 @@ import {
   patternScore,
   switchingSource,
   unigramLoss,
-} from "@veridraft/tokenization";
+} from "@veridraft/tokenization/systems";
 import { describe, expect, test } from "vitest";
 
 /** Of the source's figures, which are of one text. A small dictionary is made of few letters, so that its loss is another for each text. */

@@ -3,13 +3,11 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   createTokenizer,
-  protectStrings,
   toTokenizerJson,
   tokenizerFromJson,
-  trainBpe,
-  type TrainOptions,
   type Vocabulary,
 } from "@veridraft/tokenization";
+import { protectStrings, trainBpe, type TrainOptions } from "@veridraft/tokenization/training";
 import trained from "./fixtures/trained.json" with { type: "json" };
 import { smallTokenizer } from "./vocabularies.ts";
 

@@ -1,14 +1,14 @@
 import { createRng, scoreTokens } from "@veridraft/core-probs";
 import { type LoadedModel, loadModel } from "@veridraft/engine-onnx";
 import { smolLM2 } from "@veridraft/model-smollm2";
+import { createByteTrie } from "@veridraft/tokenization";
 import {
   ByteBeam,
-  createByteTrie,
   cutPrompt,
   healedByteLaw,
   naiveByteLaw,
   sampleBytes,
-} from "@veridraft/tokenization";
+} from "@veridraft/tokenization/bytes";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 let loaded: LoadedModel;

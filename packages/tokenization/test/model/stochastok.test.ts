@@ -1,7 +1,7 @@
 import { createRng, scoreTokens } from "@veridraft/core-probs";
 import { loadModel } from "@veridraft/engine-onnx";
 import { smolLM2 } from "@veridraft/model-smollm2";
-import { buildSplitTable, expandTokens } from "@veridraft/tokenization";
+import { buildSplitTable, expandTokens } from "@veridraft/tokenization/systems";
 import { expect, test } from "vitest";
 
 test("a model that was trained on one encoding finds split texts unlikely, the more so the more is split", async () => {
