@@ -24,6 +24,8 @@ export default defineConfig({
       { extends: true, test: { name: "docs", include: ["tools/docs/*.test.mjs"] } },
     ],
     testTimeout: 30_000,
+    // Also on two CPUs, where one worker is the default: most files keep only one of them busy.
+    maxWorkers: "100%",
     // Worker threads and child processes that tests start read the TypeScript sources, too.
     execArgv: ["--conditions=@veridraft/source", "--import=tsx"],
   },

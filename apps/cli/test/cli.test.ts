@@ -49,7 +49,7 @@ describe("veridraft generate", () => {
     expect(drafted.stats.meanAcceptanceLength).toBeGreaterThan(3);
     expect(tellStory("--prediction", file)).toMatchObject({
       tokens: plain.tokens,
-      stats: { drafter: "reference-text+suffix-automaton" },
+      stats: { drafter: "reference-text+suffix-automaton+head" },
     });
   });
 
@@ -77,7 +77,7 @@ describe("veridraft generate", () => {
     [["--temperature", "-1"], "--temperature: Too small: expected number to be >=0, got -1"],
     [
       ["--drafter", "oracle"],
-      '--drafter: Invalid option: expected one of "none"|"auto"|"suffix"|"suffix-decoding"|"prompt-lookup"|"ngram-cache"|"recycling"|"combined"|"model", got "oracle"',
+      '--drafter: Invalid option: expected one of "none"|"auto"|"suffix"|"suffix-decoding"|"prompt-lookup"|"ngram-cache"|"recycling"|"combined"|"head"|"model", got "oracle"',
     ],
     [
       ["--verification", "lantern", "--coupling", "optimal"],

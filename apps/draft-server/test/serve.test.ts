@@ -11,7 +11,7 @@ import { expect, it, onTestFinished } from "vitest";
 const main = fileURLToPath(new URL("../src/main.ts", import.meta.url));
 const anyPort = draftServerConfig.parse({ port: 0 });
 
-it("serves the look-up drafters for the embedded model", async () => {
+it("serves the look-up drafters and the head for the embedded model", async () => {
   const server = await serveDraft(anyPort);
   onTestFinished(() => server.stop());
   expect(server.drafters).toEqual(drafterNames.filter((name) => name !== "model"));
@@ -64,6 +64,7 @@ it("the process says when it is ready and stops on SIGTERM", async () => {
       "prompt-lookup",
       "ngram-cache",
       "combined",
+      "head",
     ],
   });
   child.kill("SIGTERM");

@@ -142,7 +142,7 @@ describe("drafters", () => {
     const { start } = await serve();
     const session = start();
     const opened = await session.open([1, 2, 3, 4, 5, 1, 2], "prompt-lookup");
-    expect(opened).toEqual({ drafter: "prompt-lookup", successors: 0 });
+    expect(opened).toEqual({ drafter: "prompt-lookup", successors: 0, tapWidth: 0 });
     // The last two tokens matched: 2/3, and one more each.
     expect(await session.propose([], 2, undefined, 9)).toEqual({
       round: 9,
@@ -171,7 +171,11 @@ describe("drafters", () => {
   it("recycling learns from feedback, for all sessions", async () => {
     const { start } = await serve();
     const first = start();
-    expect(await first.open([1], "recycling")).toEqual({ drafter: "recycling", successors: 8 });
+    expect(await first.open([1], "recycling")).toEqual({
+      drafter: "recycling",
+      successors: 8,
+      tapWidth: 0,
+    });
     expect(await first.propose([], 4)).toMatchObject({ tokens: [] });
     const none = [-1, -1, -1, -1, -1, -1];
     // After 1 come 5 and 6, after 5 come 7 and 0.

@@ -93,6 +93,7 @@ describe("generate", () => {
           "ngram-cache",
           "recycling",
           "combined",
+          "head",
         ]) {
           const speculation = { drafter, numSpeculativeTokens: 0 };
           const drafted = await collect(client, request({ speculation, sampling }));
@@ -174,7 +175,7 @@ describe("generate", () => {
     [
       request({ speculation: { drafter: "oracle", numSpeculativeTokens: 0 } }),
       "INVALID_ARGUMENT",
-      'drafter: must be one of auto, suffix, suffix-decoding, prompt-lookup, ngram-cache, recycling, combined, got "oracle"',
+      'drafter: must be one of auto, suffix, suffix-decoding, prompt-lookup, ngram-cache, recycling, combined, head, got "oracle"',
     ],
     [
       request({ prompt: { $case: "text", value: "a ".repeat(9000) } }),
