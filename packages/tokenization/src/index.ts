@@ -22,6 +22,7 @@ export {
 } from "./pre-tokenizer.ts";
 export { measureTokenizer, type TokenizerMeasures } from "./measure-tokenizer.ts";
 export { createCounter, type TokenCounter } from "./counter.ts";
+export { decodeBytes, encodeBytes } from "./encode-bytes.ts";
 export { createHealer, type HealedPrompt, type Healer } from "./token-healing.ts";
 export { type Encoding, encodeWithOffsets, splitAtTokens } from "./offsets.ts";
 export { loadTokenizerJson } from "./delegated.ts";
