@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { InvalidArgumentError } from "@veridraft/core-probs";
 import { encodeWithOffsets } from "@veridraft/tokenization";
 import { z } from "zod";
-import { compareTokenizers, comparisonTable } from "./compare-tokenizers.ts";
+import { compareOnFile, comparisonTable } from "./compare-tokenizers.ts";
 import { openTokenizer } from "./open-tokenizer.ts";
 import { jsonOption, modelOptions } from "./options.ts";
 import { tokenizeHtml } from "./tokenize-html.ts";
@@ -49,7 +49,7 @@ export async function tokenize(words: readonly string[], flags: Flags): Promise<
         `tokenize: --compare needs two tokenizers and a text file, got ${words.length} arguments`,
       );
     }
-    const measures = await compareTokenizers([first, second], file);
+    const measures = await compareOnFile([first, second], file);
     print(flags, measures, comparisonTable(measures));
     return;
   }

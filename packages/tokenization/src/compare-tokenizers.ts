@@ -1,6 +1,10 @@
-/** Tokenizers side by side: what a text costs in tokens, and how well a vocabulary is used. */
+/**
+ * Tokenizers side by side: what a text costs in tokens, how whole words stay, and how well a vocabulary is used.
+ *
+ * The measures are those of the KL3M paper (Bommarito, Katz and Bommarito, 2025, arXiv:2503.17247) with the Rényi efficiency of Zouhar et al.,
+ * "Tokenization and the Noiseless Channel", 2023, arXiv:2306.16842.
+ */
 import { InvalidArgumentError } from "@veridraft/core-probs";
-import { renyiEfficiency } from "./measure-tokenizer.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 /** What texts cost with a tokenizer. */
@@ -16,7 +20,7 @@ export interface TokenizerReport {
   readonly wholeWords: number;
   /** Share of the vocabulary that occurs. */
   readonly used: number;
-  /** Renyi efficiency of order 2.5: the entropy of that order as a share of the log of the vocabulary. */
+  /** Rényi efficiency of order 2.5: the entropy of that order as a share of the log of the vocabulary. */
   readonly efficiency: number;
   /** Slope of log frequency by log rank, by least squares; NaN for fewer than two tokens. */
   readonly zipfSlope: number;
@@ -28,6 +32,8 @@ export interface TokenizerReport {
   readonly wholeTerms: number;
 }
 
+/** Of the Rényi entropy. */
+const order = 2.5;
 const words = /(?:^| )[\p{L}\p{N}]+/gmu;
 
 /**
@@ -104,6 +110,13 @@ function report(
     tokensPerTerm: mean(termCosts),
     wholeTerms: mean(termCosts.map((cost) => Number(cost === 1))),
   };
+}
+
+/** The entropy of order 2.5 of counts by token, as a share of the logarithm of their number: 1 where all are equally frequent. */
+function renyiEfficiency(counts: Float64Array): number {
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  const power = counts.reduce((sum, count) => sum + (count / total) ** order, 0);
+  return Math.log(power) / (1 - order) / Math.log(counts.length);
 }
 
 const mean = (values: readonly number[]): number =>

@@ -20,7 +20,6 @@ export {
   type PreTokenizer,
   type PreTokenizerJson,
 } from "./pre-tokenizer.ts";
-export { measureTokenizer, type TokenizerMeasures } from "./measure-tokenizer.ts";
 export { createCounter, type TokenCounter } from "./counter.ts";
 export { decodeBytes, encodeBytes } from "./encode-bytes.ts";
 export { createHealer, type HealedPrompt, type Healer } from "./token-healing.ts";
