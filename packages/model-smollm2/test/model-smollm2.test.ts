@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { smolLM2 } from "@veridraft/model-smollm2";
 import { expect, it } from "vitest";
@@ -10,4 +10,11 @@ it("embeds the file that it names", async () => {
   await pipeline(createReadStream(smolLM2.path), hash);
   expect(hash.digest("hex")).toBe(smolLM2.sha256);
   expect((await stat(smolLM2.path)).size).toBe(smolLM2.bytes);
+});
+
+it("has a draft head of this file, which is small", async () => {
+  const bytes = await readFile(smolLM2.draftHead);
+  expect(bytes.length).toBeLessThan(16_000_000);
+  const header = JSON.parse(bytes.subarray(8, 8 + Number(bytes.readBigUInt64LE(0))).toString());
+  expect(header.__metadata__.target_sha256).toBe(smolLM2.sha256);
 });
