@@ -16,7 +16,13 @@ import { openRemote } from "./remote.ts";
 import { replaceTable } from "./replace-table.ts";
 import { withServers } from "./server-process.ts";
 import { speculationPrompts } from "./speculation-prompts.ts";
-import { localRunner, type Runner, serverRunner, type Way } from "./speculation-runners.ts";
+import {
+  type DraftingRunner,
+  localRunner,
+  type Runner,
+  serverRunner,
+  type Way,
+} from "./speculation-runners.ts";
 
 const classes = Object.keys(speculationPrompts);
 const promptsOfClass = Math.min(...Object.values(speculationPrompts).map(({ length }) => length));
@@ -113,12 +119,13 @@ async function measureAll(flags: Flags, servers: Generator | null): Promise<void
     const rows: Row[] = [];
     for (const temperature of flags.temperatures) {
       const generation = { sampling: { temperature, topP: 0.95 }, maxTokens: flags.maxTokens };
-      const runners = [
-        localRunner(loaded, null, generation),
-        ...waysOf(drafters, temperature).map((way) => localRunner(loaded, way, generation)),
+      const plain = localRunner(loaded, null, generation);
+      const ways = waysOf(drafters, temperature);
+      const drafting = [
+        ...ways.map((way) => ({ way, ...localRunner(loaded, way, generation) })),
         ...(servers ? drafters.map((name) => serverRunner(servers, name, generation)) : []),
       ];
-      rows.push(...(await measure(runners, temperature, flags.prompts)));
+      rows.push(...(await measure(plain, drafting, temperature, flags.prompts)));
     }
     const about = `${cpus().length} x ${cpus()[0].model}, Node ${process.version}, ${loaded.target.name}, ${loaded.target.weights}; ${flags.prompts} prompts a class, at most ${flags.maxTokens} tokens`;
     const report = `${table(rows)}\n\nSpeed against plain decoding (tokens a forward). ${about}.`;
@@ -129,12 +136,13 @@ async function measureAll(flags: Flags, servers: Generator | null): Promise<void
   }
 }
 
-/** @param runners The first decodes plainly. */
 async function measure(
-  runners: readonly Runner[],
+  plain: Runner,
+  drafting: readonly DraftingRunner[],
   temperature: number,
   prompts: number,
 ): Promise<Row[]> {
+  const runners: readonly Runner[] = [plain, ...drafting];
   const sums = new Map<string, Sums>();
   const sumOf = (kind: string, runner: Runner): Sums => {
     const key = `${kind} ${runners.indexOf(runner)}`;
@@ -142,7 +150,6 @@ async function measure(
     sums.set(key, found);
     return found;
   };
-  const [plain, ...drafted] = runners;
   for (const runner of runners) await runner.answer("Say hello.", 0);
   for (let i = 0; i < prompts; i++) {
     for (const kind of classes) {
@@ -160,18 +167,18 @@ async function measure(
         sum.rounds += rounds;
         sum.seconds += (ids.length - 1) / tokensPerSecond;
       }
-      for (const runner of drafted) {
+      for (const runner of drafting) {
         const differs = texts.get(runner) !== texts.get(plain);
-        if (differs && runner.way?.verifier === "match") sumOf(kind, runner).differing++;
+        if (differs && runner.way.verifier === "match") sumOf(kind, runner).differing++;
       }
     }
   }
   return classes.flatMap((kind) => {
     const base = sumOf(kind, plain);
-    return drafted.map((runner) => {
+    return drafting.map((runner) => {
       const own = sumOf(kind, runner);
       return {
-        ...(runner.way as Way),
+        ...runner.way,
         temperature,
         class: kind,
         tokensPerForward: own.tokens / own.rounds,

@@ -12,7 +12,8 @@ import {
   generateText,
   type TokenLogProb,
 } from "@veridraft/spec-decoding";
-import type { Generated, Generator } from "./generator.ts";
+import { finish } from "./finish.ts";
+import type { Generator } from "./generator.ts";
 import { alternatives, type GenerateFlags, samplingOf } from "./options.ts";
 
 const warn = (message: string): void => void process.stderr.write(`veridraft: ${message}\n`);
@@ -123,20 +124,19 @@ export async function openLocal(flags: GenerateFlags): Promise<Generator> {
         signal,
       });
       const logProbs: TokenLogProb[] = [];
-      for (;;) {
-        const { done, value } = await steps.next();
-        if (done) {
-          const { text, ids, finishReason, promptTokens, tokensPerSecond, statistics } = value;
-          const usage = { promptTokens, completionTokens: ids.length };
-          const { rounds, proposed, accepted, meanAcceptanceLength } = statistics;
-          const counts = { rounds, proposed, accepted, meanAcceptanceLength };
-          const { drafter, lossless } = statistics;
-          const stats = { ...counts, drafter, lossless, tokensPerSecond };
-          return { text, ids, logProbs, finishReason, usage, stats } satisfies Generated;
-        }
-        logProbs.push(...(value.logProbs ?? []));
-        onText(value.text);
-      }
+      const { text, ids, finishReason, promptTokens, tokensPerSecond, statistics } = await finish(
+        steps,
+        (step) => {
+          logProbs.push(...(step.logProbs ?? []));
+          onText(step.text);
+        },
+      );
+      const usage = { promptTokens, completionTokens: ids.length };
+      const { rounds, proposed, accepted, meanAcceptanceLength } = statistics;
+      const counts = { rounds, proposed, accepted, meanAcceptanceLength };
+      const { drafter, lossless } = statistics;
+      const stats = { ...counts, drafter, lossless, tokensPerSecond };
+      return { text, ids, logProbs, finishReason, usage, stats };
     },
     pieces: async (ids) => ids.map((id) => tokenizer.piece(id)),
     dispose,

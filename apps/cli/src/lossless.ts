@@ -28,6 +28,8 @@ import {
 } from "@veridraft/spec-decoding";
 
 const bins = 20;
+import { finish } from "./finish.ts";
+
 /** Tokens of one forward; bounds memory to so many rows of logits. */
 const chunk = 64;
 /** Wilson-Hilferty score of a chi-square value above which its p is below 1e-4. */
@@ -143,11 +145,8 @@ async function text(
     logProbs: 0,
   });
   const logProbs: TokenLogProb[] = [];
-  for (;;) {
-    const { done, value } = await steps.next();
-    if (done) return { summary: value, logProbs };
-    logProbs.push(...(value.logProbs ?? []));
-  }
+  const summary = await finish(steps, (step) => logProbs.push(...(step.logProbs ?? [])));
+  return { summary, logProbs };
 }
 
 /** Calls back with the target's logits before each id from `first` on, and its place. */

@@ -4,9 +4,9 @@ import {
   Calibration,
   type DrafterName,
   generateText,
-  type TextSummary,
   type VerifierName,
 } from "@veridraft/spec-decoding";
+import { finish } from "./finish.ts";
 import type { Generator } from "./generator.ts";
 import type { Target } from "./local.ts";
 import { generateOptions } from "./options.ts";
@@ -26,10 +26,14 @@ interface Answer {
   readonly tokensPerSecond: number;
 }
 
-/** Answers prompts in one way, null being plain decoding, and keeps what it learns from prompt to prompt, as on a server. */
+/** Answers prompts, and keeps what it learns from prompt to prompt, as on a server. */
 export interface Runner {
-  readonly way: Way | null;
   answer(content: string, seed: number): Promise<Answer>;
+}
+
+/** One that drafts. */
+export interface DraftingRunner extends Runner {
+  readonly way: Way;
 }
 
 /** How all of them generate. */
@@ -38,7 +42,7 @@ export interface Generation {
   readonly maxTokens: number;
 }
 
-/** In this process. What it learns it shares with no other, which would tell it the answer. */
+/** In this process, null being plain decoding. What it learns it shares with no other, which would tell it the answer. */
 export function localRunner(
   { target, createDrafters }: Target,
   way: Way | null,
@@ -52,7 +56,6 @@ export function localRunner(
     return { drafter: drafted, calibration, coupling, verifier } as const;
   };
   return {
-    way,
     async answer(content, seed) {
       const { ids, statistics, tokensPerSecond } = await finish(
         generateText(target, [{ role: "user", content }], {
@@ -74,7 +77,7 @@ export function serverRunner(
   generator: Generator,
   drafter: DrafterName,
   { sampling, maxTokens }: Generation,
-): Runner {
+): DraftingRunner {
   const flags = generateOptions.parse({ ...sampling, maxTokens, drafter });
   return {
     way: { drafter, verifier: "match", servers: true },
@@ -84,12 +87,4 @@ export function serverRunner(
       return { ids, rounds: stats.rounds, tokensPerSecond: stats.tokensPerSecond };
     },
   };
-}
-
-async function finish(steps: AsyncGenerator<unknown, TextSummary>): Promise<TextSummary> {
-  for (;;) {
-    // oxlint-disable-next-line no-await-in-loop -- a step follows the one before it
-    const { done, value } = await steps.next();
-    if (done) return value;
-  }
 }

@@ -27,12 +27,11 @@ import {
   type TokenLogProb,
   type Verifier,
 } from "@veridraft/spec-decoding";
-import type { ChatMessage } from "@veridraft/tokenization";
+import { type ChatMessage, roles } from "@veridraft/tokenization";
 
 const maxStops = 16;
 const maxStopLength = 1024;
 const maxTop = 64;
-const roles: readonly string[] = ["system", "user", "assistant"];
 
 /** A generation as asked for. */
 export interface Generation {
@@ -122,7 +121,7 @@ function readPrompt({ prompt }: GenerateRequest): string | ChatMessage[] {
   const { messages } = prompt.value;
   if (messages.length === 0) throw invalidField("conversation.messages", "must not be empty");
   return messages.map(({ role, content }) => {
-    if (!roles.includes(role)) {
+    if (!(roles as readonly string[]).includes(role)) {
       const wish = role.slice(0, 64);
       throw invalidField("role", `must be one of ${roles.join(", ")}, got "${wish}"`);
     }

@@ -142,7 +142,7 @@ describe("a client that asks for the impossible", () => {
     ],
     [
       "INVALID_ARGUMENT",
-      'role: must be one of system, user, assistant, got "god"',
+      'role: must be one of system, user, assistant, tool, got "god"',
       conversation("god", "x"),
     ],
     [

@@ -1,23 +1,22 @@
 /** Chat templates of model files, which are Jinja programs. */
 import { Template } from "@huggingface/jinja";
 import { InvalidArgumentError } from "@veridraft/core-probs";
-import type { ChatTemplate, TokenizerConfigJson } from "@veridraft/tokenization";
+import {
+  type ChatTemplate,
+  roles,
+  type SequenceTokens,
+  sequenceTokensFromGguf,
+  type TokenizerConfigJson,
+} from "@veridraft/tokenization";
 import type { Gguf } from "./gguf.ts";
-
-const roles: readonly string[] = ["system", "user", "assistant", "tool"];
-
-/** Texts of the tokens that templates refer to. */
-export interface ChatTemplateTokens {
-  readonly bosToken?: string;
-  readonly eosToken?: string;
-}
 
 /**
  * Compiles a Jinja chat template.
  *
+ * @param tokens What the template refers to as bos_token and eos_token.
  * @throws InvalidArgumentError where it does not parse.
  */
-export function createChatTemplate(source: string, tokens: ChatTemplateTokens = {}): ChatTemplate {
+export function createChatTemplate(source: string, tokens: SequenceTokens = {}): ChatTemplate {
   let template: Template;
   try {
     template = new Template(source);
@@ -31,7 +30,7 @@ export function createChatTemplate(source: string, tokens: ChatTemplateTokens = 
         throw new InvalidArgumentError("render: a conversation needs one message or more, got 0");
       }
       for (const { role } of messages) {
-        if (!roles.includes(role)) {
+        if (!(roles as readonly string[]).includes(role)) {
           throw new InvalidArgumentError(
             `render: role must be one of ${roles.join(", ")}, got "${String(role)}"`,
           );
@@ -54,15 +53,12 @@ export function createChatTemplate(source: string, tokens: ChatTemplateTokens = 
 /**
  * The chat template that a GGUF file holds; undefined for base models, which have none.
  *
- * @throws InvalidArgumentError where the template does not parse.
+ * @throws InvalidArgumentError where the template does not parse; ModelFileError where the metadata contradict themselves.
  */
 export function chatTemplateFromGguf(metadata: Gguf["metadata"]): ChatTemplate | undefined {
   const source = metadata.get("tokenizer.chat_template");
   if (typeof source !== "string") return undefined;
-  const pieces = metadata.get("tokenizer.ggml.tokens") as readonly string[];
-  const token = (name: string): string =>
-    pieces[metadata.get(`tokenizer.ggml.${name}_token_id`) as number] ?? "";
-  return createChatTemplate(source, { bosToken: token("bos"), eosToken: token("eos") });
+  return createChatTemplate(source, sequenceTokensFromGguf(metadata));
 }
 
 /**

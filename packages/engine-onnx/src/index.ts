@@ -1,10 +1,5 @@
 export { type CacheType, cacheTypes } from "./cache-type.ts";
-export {
-  chatTemplateFromGguf,
-  chatTemplateFromJson,
-  type ChatTemplateTokens,
-  createChatTemplate,
-} from "./chat-template.ts";
+export { chatTemplateFromGguf, chatTemplateFromJson, createChatTemplate } from "./chat-template.ts";
 export { usableCpus } from "./cpus.ts";
 export { defaultCacheFolder } from "./convert.ts";
 export { fileSha256 } from "./file-hash.ts";

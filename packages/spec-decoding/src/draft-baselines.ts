@@ -16,9 +16,7 @@ import {
   constant,
   type HostTensor,
   iota,
-  matmul,
   reshape,
-  rmsNorm,
   silu,
   slice,
   squeeze,
@@ -40,15 +38,17 @@ import {
   type DraftKind,
   entered,
   epsilon,
+  even,
   type HeadParams,
+  initOutput,
   mixIn,
   recurrentHead,
+  say,
+  unroll,
 } from "./draft-head-training.ts";
 
 /** Anchors that see each other. */
 const window = 32;
-/** Tokens that are guessed after an anchor. */
-const positions = 2;
 
 export type MedusaParams<T> = { readonly heads: readonly Linear<T>[]; readonly output: Norm<T> };
 
@@ -56,18 +56,14 @@ export const medusa: DraftKind<MedusaParams<HostTensor>, MedusaParams<Tensor>> =
   window: 1,
   init({ width }, outputGain, rng) {
     return {
-      heads: Array.from({ length: positions }, () => initLinear(width, width, rng)),
-      output: { weight: { data: outputGain.map((gain) => 0.12 * gain), shape: [width] } },
+      heads: Array.from({ length: unroll }, () => initLinear(width, width, rng)),
+      output: initOutput(outputGain),
     };
   },
   logits({ heads, output }, taps, tokens, said) {
     const width = tokens.shape[2] as number;
-    const ones = constant(new Float32Array(width).fill(1));
-    const hidden = rmsNorm(slice(taps, 1, -width), ones, { epsilon });
-    return heads.map((head) => {
-      const row = add(hidden, silu(linear(head, hidden)));
-      return matmul(normalize(output, row, epsilon), said, { transposeB: true });
-    });
+    const hidden = even(slice(taps, 1, -width));
+    return heads.map((head) => say(output, add(hidden, silu(linear(head, hidden))), said));
   },
 };
 
@@ -75,7 +71,7 @@ export const medusa: DraftKind<MedusaParams<HostTensor>, MedusaParams<Tensor>> =
 const shape = { mlp: "swiglu", norm: "rms", epsilon, rotaryBase: 10_000, tied: true } as const;
 
 function eagleConfig(width: number, hidden: number): TransformerConfig {
-  const sizes = { vocabSize: 1, contextLength: window + positions, layers: 1, heads: width / 64 };
+  const sizes = { vocabSize: 1, contextLength: window + unroll, layers: 1, heads: width / 64 };
   return { ...shape, ...sizes, width, hidden };
 }
 
@@ -100,23 +96,16 @@ export const eagle: DraftKind<EagleParams<HostTensor>, EagleParams<Tensor>> = {
         positions: add(iota(window), constant(Int32Array.of(j))),
         attend(q, k, v) {
           past.push({ k, v });
-          const keys = concat(
-            past.map((each) => each.k),
-            2,
-          );
-          return attention(
-            q,
-            keys,
+          const all = (of: "k" | "v"): Tensor =>
             concat(
-              past.map((each) => each.v),
+              past.map((each) => each[of]),
               2,
-            ),
-            { bias: biasOf(j) },
-          );
+            );
+          return attention(q, all("k"), all("v"), { bias: biasOf(j) });
         },
       });
       state = reshape(seen, [rows, width]);
-      return matmul(normalize(params.output, state, epsilon), said, { transposeB: true });
+      return say(params.output, state, said);
     });
   },
 };
@@ -136,7 +125,7 @@ function biasOf(step: number): Tensor {
 const small: TransformerConfig = {
   ...shape,
   vocabSize: 1,
-  contextLength: window + positions,
+  contextLength: window + unroll,
   layers: 3,
   width: 384,
   heads: 6,
@@ -159,7 +148,7 @@ export const smallModel: DraftKind<SmallModelParams<HostTensor>, SmallModelParam
       project: initLinear(width, small.width, rng),
       blocks: initTransformer(small, rng, small.width ** -0.5).blocks,
       back: initLinear(small.width, width, rng),
-      output: { weight: { data: outputGain.map((gain) => 0.12 * gain), shape: [width] } },
+      output: initOutput(outputGain),
     };
   },
   logits({ token, project, blocks, back, output }, _taps, tokens, said) {
@@ -170,9 +159,8 @@ export const smallModel: DraftKind<SmallModelParams<HostTensor>, SmallModelParam
     const last = Array.from({ length: steps - 1 }, (_, j) => slice(of(j + 1), 1, -1));
     const text = normalize(token, concat([of(0), ...last], 1), epsilon);
     const seen = linear(back, transformBlocks(blocks, linear(project, text), small));
-    return Array.from({ length: steps }, (_, j) => {
-      const own = reshape(slice(seen, 1, j, j + window), [rows, width]);
-      return matmul(normalize(output, own, epsilon), said, { transposeB: true });
-    });
+    return Array.from({ length: steps }, (_, j) =>
+      say(output, reshape(slice(seen, 1, j, j + window), [rows, width]), said),
+    );
   },
 };

@@ -67,6 +67,8 @@ export interface HeadSizes {
 
 /** As {@link rmsNorm} and the serving network have it. */
 export const epsilon = 1e-5;
+/** Tokens that are read after an anchor, as many as are guessed. */
+export const unroll = 2;
 /** What a step weighs against the one before. */
 const decay = 0.8;
 
@@ -80,6 +82,11 @@ export interface DraftKind<H, P> {
   /** First values. @param outputGain [width] that of the norm before the target's own output layer. */
   init(sizes: HeadSizes, outputGain: Float32Array, rng: Rng): H;
   readonly logits: DraftLogits<P>;
+}
+
+/** A norm before what the target says tokens with: 0.12 times the target's own gain. */
+export function initOutput(gain: Float32Array): Norm<HostTensor> {
+  return { weight: { data: gain.map((each) => 0.12 * each), shape: [gain.length] } };
 }
 
 /** First values. @param outputGain [width] that of the norm before the target's own output layer. */
@@ -99,29 +106,40 @@ function initHead(
     state: initNorm("rms", width),
     token: initNorm("rms", width),
     inner: initNorm("rms", width),
-    output: { weight: { data: outputGain.map((gain) => 0.12 * gain), shape: [width] } },
+    output: initOutput(outputGain),
   };
 }
 
 /**
  * The logits of each step.
  *
- * @param taps [rows, tapWidth] @param tokens [rows, steps, width] the target's embedding of the tokens that are read. @param output [n, width] what tokens are said with.
+ * @param taps [rows, tapWidth] @param tokens [rows, steps, width] the target's embedding of the tokens that are read. @param said [n, width] what tokens are said with.
  * @returns [rows, n] each.
  */
 function headLogits(
   params: HeadParams<Tensor>,
   taps: Tensor,
   tokens: Tensor,
-  output: Tensor,
+  said: Tensor,
 ): Tensor[] {
   let state = entered(params, taps, tokens);
   return Array.from({ length: tokens.shape[1] as number }, (_, j) => {
     const mixed = mixIn(params, state, tokens, j);
     const inner = normalize(params.inner, mixed, epsilon);
     state = add(mixed, feedForward("swiglu", params.mlp, inner));
-    return matmul(normalize(params.output, state, epsilon), output, { transposeB: true });
+    return say(params.output, state, said);
   });
+}
+
+/** Logits of what a row says. @param said [n, width] what tokens are said with. */
+export function say(norm: Norm<Tensor>, row: Tensor, said: Tensor): Tensor {
+  return matmul(normalize(norm, row, epsilon), said, { transposeB: true });
+}
+
+/** Hidden states over their root mean square. @param hidden [..., width] */
+export function even(hidden: Tensor): Tensor {
+  const ones = new Float32Array(hidden.shape.at(-1) as number).fill(1);
+  return rmsNorm(hidden, constant(ones), { epsilon });
 }
 
 /** The state that the hidden states make. */
@@ -132,9 +150,8 @@ export function entered(
 ): Tensor {
   const [rows, tapWidth] = taps.shape as number[];
   const width = tokens.shape[2] as number;
-  const ones = constant(new Float32Array(width).fill(1));
-  const even = rmsNorm(reshape(taps, [rows, tapWidth / width, width]), ones, { epsilon });
-  return linear(params.taps, reshape(even, [rows, tapWidth]));
+  const layers = even(reshape(taps, [rows, tapWidth / width, width]));
+  return linear(params.taps, reshape(layers, [rows, tapWidth]));
 }
 
 /** A state and the token of a step, mixed. */

@@ -10,6 +10,7 @@ export {
   type HeadParams,
   type HeadSizes,
   recurrentHead,
+  unroll,
 } from "./draft-head-training.ts";
 export {
   eagle,

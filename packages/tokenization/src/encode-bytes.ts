@@ -1,5 +1,6 @@
 /** Ids of bytes that need not be text, and back. */
 import { InvalidArgumentError, UnsupportedError } from "@veridraft/core-probs";
+import { joinIds } from "./join-ids.ts";
 import { type Kind, kindOf } from "./kind.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
@@ -36,13 +37,7 @@ export function encodeBytes(tokenizer: Tokenizer, bytes: Uint8Array): Int32Array
       at = end;
     }
   }
-  const ids = new Int32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let used = 0;
-  for (const part of parts) {
-    ids.set(part, used);
-    used += part.length;
-  }
-  return ids;
+  return joinIds(parts);
 }
 
 /** The bytes of ids, without the space that SentencePiece puts before a text. @throws InvalidArgumentError for an id outside of the vocabulary; as {@link encodeBytes}. */

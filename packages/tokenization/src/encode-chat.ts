@@ -1,8 +1,12 @@
+import { joinIds } from "./join-ids.ts";
 import type { Tokenizer } from "./tokenizer.ts";
+
+/** Who can speak in a conversation. */
+export const roles = ["system", "user", "assistant", "tool"] as const;
 
 /** One turn of a conversation. */
 export interface ChatMessage {
-  readonly role: "system" | "user" | "assistant" | "tool";
+  readonly role: (typeof roles)[number];
   readonly content: string;
 }
 
@@ -60,14 +64,9 @@ export function encodeChat(
     spelled.size === 0
       ? text
       : text.replace(/[\u{f0000}-\u{10ffff}]/gu, (c) => spelled.get(c) ?? c);
-  const runs = tokenizer
-    .splitSpecial(rendered)
-    .map((part) => (typeof part === "number" ? [part] : tokenizer.encode(restore(part))));
-  const ids = new Int32Array(runs.reduce((length, run) => length + run.length, 0));
-  let at = 0;
-  for (const run of runs) {
-    ids.set(run, at);
-    at += run.length;
-  }
-  return ids;
+  return joinIds(
+    tokenizer
+      .splitSpecial(rendered)
+      .map((part) => (typeof part === "number" ? [part] : tokenizer.encode(restore(part)))),
+  );
 }

@@ -75,6 +75,22 @@ export function tokenizerFromGguf(metadata: Metadata): Tokenizer {
   });
 }
 
+/** Texts of the tokens that a sequence begins and ends with; undefined where a model has none. */
+export interface SequenceTokens {
+  readonly bosToken?: string;
+  readonly eosToken?: string;
+}
+
+/** Those that a GGUF file names. @throws ModelFileError where the metadata contradict themselves. */
+export function sequenceTokensFromGguf(metadata: Metadata): SequenceTokens {
+  const pieces = strings(metadata, "tokenizer.ggml.tokens");
+  const textOf = (name: string): string | undefined => {
+    const id = readId(metadata, name, pieces.length);
+    return id === undefined ? undefined : pieces[id];
+  };
+  return { bosToken: textOf("bos"), eosToken: textOf("eos") };
+}
+
 function isArray(value: unknown): value is ArrayLike<unknown> {
   return Array.isArray(value) || ArrayBuffer.isView(value);
 }

@@ -6,13 +6,14 @@ export {
   type ChatTemplate,
   encodeChat,
   type RenderOptions,
+  roles,
 } from "./encode-chat.ts";
 export {
   createDecodeStream,
   type DecodeStream,
   type DecodeStreamOptions,
 } from "./decode-stream.ts";
-export { tokenizerFromGguf } from "./from-gguf.ts";
+export { type SequenceTokens, sequenceTokensFromGguf, tokenizerFromGguf } from "./from-gguf.ts";
 export {
   createPreTokenizer,
   type GgmlPre,

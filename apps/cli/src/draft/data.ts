@@ -7,7 +7,7 @@ import { resumeLines } from "../json-lines.ts";
 import { modelOptions } from "../options.ts";
 import { loadEngines } from "./engines.ts";
 import { TokenProgress } from "./progress.ts";
-import { type Conversation, selfChat } from "./self-chat.ts";
+import { type Conversation, selfChat, tokensOf } from "./self-chat.ts";
 
 /** Sequences that run together in an engine. */
 const streams = 8;
@@ -49,8 +49,7 @@ export async function draftData(flags: Flags): Promise<void> {
   const path = join(out, dataFile);
   const known = await readConversations(path);
   const made = new Set(known.map(({ index }) => index));
-  const before = known.reduce((sum, { answer }) => sum + answer.length, 0);
-  const progress = new TokenProgress("data", before, tokens);
+  const progress = new TokenProgress("data", tokensOf(known), tokens);
   if (progress.done) return;
   const engines = await loadEngines(flags, streams);
   const file = await open(path, "a");

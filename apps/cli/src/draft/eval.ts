@@ -1,12 +1,13 @@
 /** `veridraft draft eval`: what a head is worth in the loop, on prompts that it was not trained on. */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createRng, type Sampling } from "@veridraft/core-probs";
+import { createRng, InvalidArgumentError, type Sampling } from "@veridraft/core-probs";
 import { loadHead } from "@veridraft/draft-server";
 import { loadModel } from "@veridraft/engine-onnx";
 import { createDraftHead, generateText, type Statistics } from "@veridraft/spec-decoding";
 import { markdownTable } from "markdown-table";
 import { z } from "zod";
+import { finish } from "../finish.ts";
 import { jsonOption, modelOptions } from "../options.ts";
 import { speculationPrompts } from "../speculation-prompts.ts";
 import { draftDataOptions } from "./data.ts";
@@ -35,11 +36,22 @@ export interface HeadReport {
 
 /** Generates with the head, reports what was accepted, and adds it to the manifest. */
 export async function draftEval(flags: Flags): Promise<void> {
-  const reports = await evaluateHead(flags);
   const path = join(flags.out, manifestFile);
-  const manifest = JSON.parse(await readFile(path, "utf8"));
+  const manifest = await readManifest(path);
+  const reports = await evaluateHead(flags);
   await writeFile(path, `${JSON.stringify({ ...manifest, evaluation: reports })}\n`);
   process.stdout.write(flags.json ? `${JSON.stringify(reports)}\n` : `${table(reports)}\n`);
+}
+
+async function readManifest(path: string): Promise<object> {
+  try {
+    return JSON.parse(await readFile(path, "utf8"));
+  } catch (cause) {
+    throw new InvalidArgumentError(
+      `draft eval: ${path} is not the manifest of a trained head; run draft fit`,
+      { cause },
+    );
+  }
 }
 
 /** The reports of all classes, and of all together, greedy and at temperature 0.8. */
@@ -69,11 +81,7 @@ async function evaluateHead(
             numSpeculativeTokens: depth,
           });
           // oxlint-disable-next-line no-await-in-loop -- one generation at a time
-          for (let next = await steps.next(); ; next = await steps.next()) {
-            if (!next.done) continue;
-            own.push(next.value.statistics);
-            break;
-          }
+          own.push((await finish(steps)).statistics);
         }
         all.push(...own);
         reports.push({ class: name, temperature, ...summaryOf(own) });

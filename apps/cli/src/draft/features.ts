@@ -13,7 +13,7 @@ import { z } from "zod";
 import { resumeLines } from "../json-lines.ts";
 import { type EngineFlags, loadEngines } from "./engines.ts";
 import { TokenProgress } from "./progress.ts";
-import type { Conversation } from "./self-chat.ts";
+import { type Conversation, tokensOf } from "./self-chat.ts";
 
 /** Layers whose hidden states stand side by side. */
 const layers = 3;
@@ -81,11 +81,6 @@ export async function writeFeatures(
     await lines.close();
     await Promise.all(engines.map(({ model }) => model.dispose()));
   }
-}
-
-/** Of their answers. */
-export function tokensOf(conversations: readonly Conversation[]): number {
-  return conversations.reduce((sum, { answer }) => sum + answer.length, 0);
 }
 
 /** Works on items with several workers, and passes what comes of them on in the order of the items. */

@@ -13,8 +13,8 @@ import { type DraftKind, draftKinds } from "@veridraft/spec-decoding/training";
 import { z } from "zod";
 import { modelOptions } from "../options.ts";
 import { dataFile, draftDataOptions, readConversations } from "./data.ts";
-import { Features, tokensOf, writeFeatures } from "./features.ts";
-import type { Conversation } from "./self-chat.ts";
+import { Features, writeFeatures } from "./features.ts";
+import { type Conversation, tokensOf } from "./self-chat.ts";
 import { trainKind } from "./train-kind.ts";
 import { TrainingSet } from "./training-set.ts";
 
@@ -22,6 +22,9 @@ import { TrainingSet } from "./training-set.ts";
 export const headFile = "head.safetensors";
 /** How it was made, the time that it took included. */
 export const manifestFile = "manifest.json";
+
+/** Anchors of the largest unit of all kinds; the units of the others divide it. */
+const longestWindow = Math.max(...Object.values(draftKinds).map(({ window }) => window));
 
 export const draftFitOptions = modelOptions.omit({ cacheType: true }).extend({
   out: draftDataOptions.shape.out,
@@ -43,7 +46,13 @@ export const draftFitOptions = modelOptions.omit({ cacheType: true }).extend({
     .enum(Object.keys(draftKinds) as [keyof typeof draftKinds])
     .default("recurrent")
     .describe("What to train; all but recurrent are for comparison and make no file."),
-  batch: z.int().min(32).max(65_536).multipleOf(32).default(1024).describe("Tokens of a step."),
+  batch: z
+    .int()
+    .min(longestWindow)
+    .max(65_536)
+    .multipleOf(longestWindow)
+    .default(1024)
+    .describe("Tokens of a step."),
 });
 type Flags = z.output<typeof draftFitOptions>;
 
@@ -66,7 +75,7 @@ export async function draftFit(flags: Flags): Promise<boolean> {
     const folder = join(out, `training-${kind}`);
     const setup = { runner, set, tables, hidden, epochs, batch, seed, folder };
     const trained = await trainKind(draftKinds[kind] as DraftKind<Params, unknown>, setup);
-    if (!trained.finished) {
+    if (!trained) {
       process.stderr.write("fit: stopped; run it again to go on\n");
       process.exitCode = 130;
       return false;

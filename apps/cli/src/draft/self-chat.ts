@@ -19,6 +19,11 @@ export interface Conversation {
   readonly ended: "stop" | "length" | "loop";
 }
 
+/** Tokens of the answers of conversations. */
+export function tokensOf(conversations: readonly Conversation[]): number {
+  return conversations.reduce((sum, { answer }) => sum + answer.length, 0);
+}
+
 /** Longest request, in tokens that the model adds to its opening, and longest answer. */
 const longestRequest = 96;
 const longestAnswer = 208;

@@ -43,17 +43,15 @@ export interface KindTraining {
 export interface TrainedKind<H> {
   readonly params: H;
   readonly steps: number;
-  /** Whether all steps were made, and it was not interrupted. */
-  readonly finished: boolean;
   /** How often it guesses the target's argmax after anchors that were kept apart: the first token, and the second where the first is right. */
   readonly accuracy: readonly number[];
 }
 
-/** Trains, or goes on from the checkpoint of the folder; Ctrl-C saves. */
+/** Trains, or goes on from the checkpoint of the folder. @returns null where Ctrl-C, which saves, was pressed. */
 export async function trainKind<H extends Params, P>(
   kind: DraftKind<H, P>,
   { runner, set, tables, hidden, epochs, batch, seed, folder }: KindTraining,
-): Promise<TrainedKind<H>> {
+): Promise<TrainedKind<H> | null> {
   const step = jit(runner, valueAndGrad(draftLoss(kind.logits)));
   const guess = jit(runner, kind.logits);
   const stop = new AbortController();
@@ -110,7 +108,8 @@ export async function trainKind<H extends Params, P>(
       },
     });
     const { params } = trained;
-    return { params, steps, finished: trained.step >= steps, accuracy: await look(params) };
+    if (trained.step < steps) return null;
+    return { params, steps, accuracy: await look(params) };
   } finally {
     process.removeListener("SIGINT", interrupt);
     await Promise.all([step.dispose(), guess.dispose()]);

@@ -1,8 +1,8 @@
 /** `veridraft draft train`: conversations, training and evaluation, one after the other; what an earlier run left is gone on from. */
+import type { z } from "zod";
 import { draftData, draftDataOptions } from "./data.ts";
 import { draftEval, draftEvalOptions } from "./eval.ts";
 import { draftFit, draftFitOptions } from "./fit.ts";
-import type { z } from "zod";
 
 export const draftTrainOptions = draftFitOptions.extend({
   tokens: draftDataOptions.shape.tokens,

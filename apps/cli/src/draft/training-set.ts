@@ -2,11 +2,9 @@
 import type { HostTensor } from "@veridraft/autodiff";
 import { argmax } from "@veridraft/core-probs";
 import type { TokenTable } from "@veridraft/engine-onnx";
-import type { HeadBatch } from "@veridraft/spec-decoding/training";
+import { type HeadBatch, unroll } from "@veridraft/spec-decoding/training";
 import { type FeatureRecord, type Features, likeliest, type Segment } from "./features.ts";
 
-/** Tokens that are read after an anchor. */
-const unroll = 2;
 /** One conversation in so many, a greedy one, is not trained on. */
 const devShare = 40;
 
