@@ -1,7 +1,7 @@
 /**
  * What each drafter does for each class of prompts on a model: tokens a forward of the target, and speed against plain decoding.
  *
- * Everything runs in one process on one engine, and with --servers also in two others. For every prompt plain decoding and each drafter take their turn, in an order that rotates; a drafter
+ * Everything runs in one process on one engine; --servers has auto also in two others. For every prompt plain decoding and each drafter take their turn, in an order that rotates; a drafter
  * keeps what it learns from prompt to prompt, as on a server, and shares it with no other, which would tell it the answer. Time is that of decoding,
  * without the prompt.
  */
@@ -9,7 +9,6 @@ import { cpus } from "node:os";
 import { type DrafterName, drafterNames, type VerifierName } from "@veridraft/spec-decoding";
 import { markdownTable } from "markdown-table";
 import { z } from "zod";
-import type { Generator } from "./generator.ts";
 import { openTarget } from "./local.ts";
 import { generateOptions, jsonOption, modelOptions } from "./options.ts";
 import { openRemote } from "./remote.ts";
@@ -18,6 +17,7 @@ import { withServers } from "./server-process.ts";
 import { speculationPrompts } from "./speculation-prompts.ts";
 import {
   type DraftingRunner,
+  type Generation,
   localRunner,
   type Runner,
   serverRunner,
@@ -52,7 +52,7 @@ export const benchSpeculationOptions = modelOptions.extend({
   servers: z
     .boolean()
     .default(false)
-    .describe("Measure the drafters also over a draft server and a verifier server."),
+    .describe("Measure auto also over a draft server and a verifier server."),
   readme: z
     .string()
     .min(1)
@@ -98,19 +98,6 @@ interface Sums {
 
 /** `veridraft bench speculation`. */
 export async function benchSpeculation(flags: Flags): Promise<void> {
-  if (!flags.servers) return measureAll(flags, null);
-  return withServers(flags, async (_draft, { address }) => {
-    const generator = openRemote(address);
-    try {
-      await measureAll(flags, generator);
-    } finally {
-      await generator.dispose();
-    }
-  });
-}
-
-/** @param servers Asks them; null where they are not measured. */
-async function measureAll(flags: Flags, servers: Generator | null): Promise<void> {
   const named = (name: DrafterName): boolean => flags.drafters?.includes(name) === true;
   const drafter = (["model", "head"] as const).find(named) ?? "auto";
   const loaded = await openTarget({ ...flags, drafter });
@@ -120,12 +107,18 @@ async function measureAll(flags: Flags, servers: Generator | null): Promise<void
     for (const temperature of flags.temperatures) {
       const generation = { sampling: { temperature, topP: 0.95 }, maxTokens: flags.maxTokens };
       const plain = localRunner(loaded, null, generation);
-      const ways = waysOf(drafters, temperature);
-      const drafting = [
-        ...ways.map((way) => ({ way, ...localRunner(loaded, way, generation) })),
-        ...(servers ? drafters.map((name) => serverRunner(servers, name, generation)) : []),
-      ];
-      rows.push(...(await measure(plain, drafting, temperature, flags.prompts)));
+      const local = waysOf(drafters, temperature).map((way) => ({
+        way,
+        ...localRunner(loaded, way, generation),
+      }));
+      const run = async (served: readonly DraftingRunner[]): Promise<void> => {
+        const found = await measure(plain, [...local, ...served], temperature, flags.prompts);
+        rows.push(...found);
+      };
+      // They start anew for each temperature, as texts of another would tell them the answer.
+      if (flags.servers)
+        await withServers(flags, (_draft, { address }) => overServers(address, generation, run));
+      else await run([]);
     }
     const about = `${cpus().length} x ${cpus()[0].model}, Node ${process.version}, ${loaded.target.name}, ${loaded.target.weights}; ${flags.prompts} prompts a class, at most ${flags.maxTokens} tokens`;
     const report = `${table(rows)}\n\nSpeed against plain decoding (tokens a forward). ${about}.`;
@@ -133,6 +126,20 @@ async function measureAll(flags: Flags, servers: Generator | null): Promise<void
     if (flags.readme !== undefined) await replaceTable(flags.readme, "bench speculation", report);
   } finally {
     await loaded.dispose();
+  }
+}
+
+/** Runs a task with a runner that asks a verifier server. */
+async function overServers(
+  address: string,
+  generation: Generation,
+  run: (served: readonly DraftingRunner[]) => Promise<void>,
+): Promise<void> {
+  const generator = openRemote(address);
+  try {
+    await run([serverRunner(generator, generation)]);
+  } finally {
+    await generator.dispose();
   }
 }
 

@@ -72,15 +72,14 @@ export function localRunner(
   };
 }
 
-/** By a verifier server, which asks a draft server. */
+/** By a verifier server, which asks a draft server for its `auto`. */
 export function serverRunner(
   generator: Generator,
-  drafter: DrafterName,
   { sampling, maxTokens }: Generation,
 ): DraftingRunner {
-  const flags = generateOptions.parse({ ...sampling, maxTokens, drafter });
+  const flags = generateOptions.parse({ ...sampling, maxTokens, drafter: "auto" });
   return {
-    way: { drafter, verifier: "match", servers: true },
+    way: { drafter: "auto", verifier: "match", servers: true },
     async answer(content, seed) {
       const prompt = [{ role: "user", content }] as const;
       const { ids, stats } = await generator.generate({ prompt, flags, seed, onText() {} });

@@ -30,11 +30,12 @@ const measuredRows = [1, 2, 3, 4, 6, 8, 12, 16];
 const pastRows = 64;
 /** Tokens of the shortest context that the test fits in: its rows, the last eight of them as a tree of two branches. */
 export const shortestContext = tokens + 16;
-const repetitions = 3;
+const repetitions = 5;
 /** Rows of the forwards after nothing that tell whether the machine is as fast as it was: a few milliseconds at every start. */
 const probedRows = [2, 8];
-/** By how much they may differ: the first forwards of a process scatter by a third. */
-const tolerance = 0.5;
+/** What they take of the costs that are known. A first forward may be slow by chance, but none is fast by chance. */
+const least = 0.8;
+const most = 1.5;
 
 /** What a result holds for, beside the model. */
 export interface Conditions {
@@ -48,7 +49,7 @@ export interface Conditions {
 
 /**
  * The result of an earlier start under the same conditions, on the same CPU and runtime, or a new one: logits depend on nothing else. Costs depend on
- * what else the machine does, so they are measured anew where it is not as fast as it was.
+ * what else the machine does: they are measured anew where it is not as fast as it was, and kept where it is faster, so that a busy moment is not remembered.
  *
  * @param folder Keeps the results.
  */
@@ -62,46 +63,42 @@ export async function recalledSelfTest(
   const key = createHash("sha256").update(about).digest("hex").slice(0, 16);
   const file = join(folder, `self-test-${key}.json`);
   const old = await read(file);
-  const speed = await probe(model);
-  if (old?.speed.every((ms, i) => Math.abs(speed[i] / ms - 1) < tolerance)) return old.result;
+  const shares = old ? await probe(model, old.costs) : [];
+  const faster = shares.some((share) => share < least);
+  const slower = shares.every((share) => share > most);
+  if (old && !faster && !slower) return old;
   const result = old
-    ? { ...old.result, costs: await measureCosts(model) }
+    ? { ...old, costs: await measureCosts(model) }
     : await selfTest(model, conditions.streams);
   // A folder that cannot be written to costs a test at every start, no more.
-  await write(file, { result, speed }).catch(() => {});
+  if (!old || faster) await write(file, result).catch(() => {});
   return result;
 }
 
-/** A result, and how fast the machine was. */
-interface Remembered {
-  readonly result: SelfTest;
-  /** Milliseconds of `probedRows`. */
-  readonly speed: readonly number[];
-}
-
-async function write(file: string, { result, speed }: Remembered): Promise<void> {
+async function write(file: string, result: SelfTest): Promise<void> {
   const part = `${file}.${randomUUID()}.part`;
-  await writeFile(part, JSON.stringify({ ...result, costs: [...result.costs], speed }));
+  await writeFile(part, JSON.stringify({ ...result, costs: [...result.costs] }));
   await rename(part, file);
 }
 
 /** Null where there is no result, or a damaged one. */
-async function read(file: string): Promise<Remembered | null> {
+async function read(file: string): Promise<SelfTest | null> {
   try {
-    const { costs, speed, ...rest } = JSON.parse(await readFile(file, "utf8"));
-    return { result: { ...rest, costs: Float64Array.from(costs) }, speed };
+    const { costs, ...rest } = JSON.parse(await readFile(file, "utf8"));
+    return { ...rest, costs: Float64Array.from(costs) };
   } catch {
     return null;
   }
 }
 
-async function probe(model: OnnxModel): Promise<number[]> {
+/** What a few forwards take now, as shares of the costs that are known. */
+async function probe(model: OnnxModel, known: Float64Array): Promise<number[]> {
   const sequence = await model.open();
   // The very first one wakes threads and touches memory.
   await sequence.forward(idsOf(model, 2));
   const costs = await fastest(model, sequence, probedRows, 1);
   sequence.dispose();
-  return probedRows.map((rows) => costs[rows]);
+  return probedRows.map((rows) => costs[rows] / known[rows]);
 }
 
 /** Runs the test; about half a second on the embedded model. @param streams Sequences that run together. */
@@ -196,9 +193,9 @@ async function fastest(
   sizes: readonly number[],
   times: number,
 ): Promise<Float64Array> {
-  const most = Math.max(...sizes);
-  const ids = idsOf(model, most);
-  const costs = new Float64Array(most + 1).fill(Infinity);
+  const longest = Math.max(...sizes);
+  const ids = idsOf(model, longest);
+  const costs = new Float64Array(longest + 1).fill(Infinity);
   for (let repetition = 0; repetition < times; repetition++) {
     for (const rows of sizes) {
       const start = performance.now();

@@ -1,4 +1,4 @@
-import { createChatTemplate } from "@veridraft/engine-onnx";
+import { chatTemplateFromGguf, createChatTemplate, type Gguf } from "@veridraft/engine-onnx";
 import type { ChatMessage } from "@veridraft/tokenization";
 import { describe, expect, it } from "vitest";
 
@@ -39,6 +39,30 @@ describe("createChatTemplate()", () => {
     );
     expect(() => strict.render([user("hi")])).toThrow(
       expect.objectContaining({ code: "INVALID_ARGUMENT" }),
+    );
+  });
+});
+
+describe("chatTemplateFromGguf()", () => {
+  const metadata: Gguf["metadata"] = new Map<string, string | string[] | number>([
+    ["tokenizer.chat_template", "{{ bos_token }}{{ messages[0].content }}{{ eos_token }}"],
+    ["tokenizer.ggml.tokens", ["<s>", "</s>"]],
+    ["tokenizer.ggml.eos_token_id", 1],
+  ]);
+
+  const changed = (key: string, value: number) => (): unknown =>
+    chatTemplateFromGguf(new Map([...metadata, [key, value]]));
+
+  it("gives the template the tokens that the file names", () => {
+    expect(chatTemplateFromGguf(metadata)?.render([user("hi")])).toBe("hi</s>");
+  });
+
+  it("refuses metadata that contradict themselves", () => {
+    expect(changed("tokenizer.ggml.bos_token_id", 2)).toThrow(
+      "tokenizer.ggml.bos_token_id must be in [0, 2), got 2",
+    );
+    expect(changed("tokenizer.ggml.tokens", 2)).toThrow(
+      "tokenizer.ggml.tokens must be an array of strings",
     );
   });
 });

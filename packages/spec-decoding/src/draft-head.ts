@@ -47,10 +47,13 @@ export function createDraftHead(head: DraftHead, options: DraftHeadOptions = {})
   }
   const sampling = resolveSampling(options.sampling);
   const drawn = coupling === "optimal" && sampling.temperature > 0;
-  const places = new Map(Array.from(head.ids, (id, place) => [id, place]));
+  // Only penalties ask where an id stands.
+  const places = hasPenalties(sampling)
+    ? new Map(Array.from(head.ids, (id, place) => [id, place]))
+    : null;
   /** The law of a row, with ids of the target. */
   const lawOf = (logits: Float32Array, text: readonly number[], temperature: number) => {
-    const known = hasPenalties(sampling) ? text.flatMap((id) => places.get(id) ?? []) : [];
+    const known = places ? text.flatMap((id) => places.get(id) ?? []) : [];
     const { ids, probs } = processLogits(logits, { ...sampling, temperature }, known);
     return { ids: ids === null ? head.ids : ids.map((place) => head.ids[place]), probs };
   };

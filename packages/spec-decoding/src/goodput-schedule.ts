@@ -84,10 +84,7 @@ export function chooseNodes(
   costs: Costs,
   draftMs = 0,
 ): Int32Array {
-  const products = new Float64Array(tree.tokens.length);
-  tree.parents.forEach((parent, i) => {
-    products[i] = Math.min(1, probabilities[i]) * (parent < 0 ? 1 : products[parent]);
-  });
+  const products = pathProducts(tree, probabilities);
   const order = Int32Array.from(products, (_, i) => i).toSorted(
     (a, b) => products[b] - products[a] || a - b,
   );
@@ -105,6 +102,15 @@ export function chooseNodes(
   return order.slice(0, count).toSorted();
 }
 
+/** [nodes] that a node is on the accepted path. @param probabilities [nodes] that it is accepted given its parent. */
+function pathProducts(tree: DraftTree, probabilities: ArrayLike<number>): Float64Array {
+  const products = new Float64Array(tree.tokens.length);
+  tree.parents.forEach((parent, i) => {
+    products[i] = Math.min(1, probabilities[i]) * (parent < 0 ? 1 : products[parent]);
+  });
+  return products;
+}
+
 /** Most tokens a ms by what a drafter costs and wins; off, but for probes, where it does not pay. */
 export function goodputSchedule(costs: Costs, calibration: Calibration, max: number): Schedule {
   const draftCost = new LineFit();
@@ -116,10 +122,12 @@ export function goodputSchedule(costs: Costs, calibration: Calibration, max: num
   const ranks = new RankAcceptance(widest, guess);
   let idle = 0;
   let pause = 1;
-  // Ms that asking the drafter won a round, recently. A new drafter has credit, as a text must begin before it can repeat; one that did not pay for the
-  // last text has none.
+  // Ms that asking the drafter won a round, recently, as its confidence has it: what came of a few rounds is mostly chance. A new drafter has credit, as a text
+  // must begin before it can repeat; one that did not pay for the last text has none.
   const credit = costOf(costs, 2) / 4;
   let won = Math.min(credit, calibration.won ?? credit);
+  const probabilitiesOf = (tree: DraftTree): Float64Array =>
+    Float64Array.from(tree.confidences, (confidence) => calibration.probability(confidence));
   return {
     budget() {
       const perNode = draftCost.slope;
@@ -133,14 +141,12 @@ export function goodputSchedule(costs: Costs, calibration: Calibration, max: num
     confidenceThreshold: () => 0,
     select(tree, draftMs) {
       if (isSampled(tree)) return tree;
-      const probabilities = Float64Array.from(tree.confidences, (confidence) =>
-        calibration.probability(confidence),
-      );
-      return selectNodes(tree, chooseNodes(tree, probabilities, costs, draftMs));
+      return selectNodes(tree, chooseNodes(tree, probabilitiesOf(tree), costs, draftMs));
     },
     observe({ tree, path, drafted, draftMs }) {
       const extraMs = costOf(costs, 1 + tree.tokens.length) - costOf(costs, 2);
-      const gain = drafted === 0 ? 0 : path.length * costOf(costs, 2) - extraMs;
+      const accepted = pathProducts(tree, probabilitiesOf(tree)).reduce((sum, p) => sum + p, 0);
+      const gain = drafted === 0 ? 0 : accepted * costOf(costs, 2) - extraMs;
       won += 0.1 * (gain - draftMs - won);
       calibration.won = won;
       pause = won < 0 ? Math.min(2 * pause, longestPause) : 1;
