@@ -11,21 +11,36 @@ export interface Candidates {
   readonly masses: Float64Array;
 }
 
-/** The unmasked tokens among `ids` (ascending; null for all), with their masses. */
+/**
+ * The unmasked tokens among `ids` (ascending; null for all), with their masses and the mass of all.
+ *
+ * @param share Tokens that are too far from the likeliest to be in the smallest set of this share of the mass may be left out; 1 leaves out none.
+ */
 export function candidates(
   logits: Float32Array,
   max: number,
   temperature: number,
   ids: Int32Array | null,
-): Candidates {
+  share = 1,
+): Candidates & { readonly total: number } {
   const count = ids === null ? logits.length : ids.length;
-  const kept = new Int32Array(count);
-  const distances = new Float64Array(count);
-  const masses = new Float64Array(count);
+  // Beyond it, all together have less mass than the set may leave out: each has less than (1 - share) / count of the likeliest's.
+  const reach = Math.log(count) - Math.log1p(-share);
+  let total = 0;
+  let near = 0;
+  for (let j = 0; j < count; j++) {
+    const distance = (max - logits[ids === null ? j : ids[j]]) / temperature;
+    total += expNegative(-distance);
+    if (distance <= reach) near++;
+  }
+  const kept = new Int32Array(near);
+  const distances = new Float64Array(near);
+  const masses = new Float64Array(near);
   let size = 0;
   for (let j = 0; j < count; j++) {
     const id = ids === null ? j : ids[j];
     const distance = (max - logits[id]) / temperature;
+    if (!(distance <= reach)) continue;
     const mass = expNegative(-distance);
     if (mass === 0) continue;
     kept[size] = id;
@@ -36,12 +51,17 @@ export function candidates(
     ids: kept.subarray(0, size),
     distances: distances.subarray(0, size),
     masses: masses.subarray(0, size),
+    total,
   };
 }
 
-/** The smallest set of likeliest tokens whose share of the mass is at least `share`; at least one token. Ties: lowest ids. */
-export function keepTopP(all: Candidates, share: number): Candidates {
-  const cut = massCut(all.distances, all.masses, share * sum(all.masses));
+/**
+ * The smallest set of likeliest tokens whose share of the mass is at least `share`; at least one token. Ties: lowest ids.
+ *
+ * @param total The mass of all, also of those that are not among the candidates.
+ */
+export function keepTopP(all: Candidates, share: number, total: number): Candidates {
+  const cut = massCut(all.distances, all.masses, share * total);
   return filter(all, (j) => {
     const distance = all.distances[j];
     return distance < cut.key || (distance === cut.key && j <= cut.index);

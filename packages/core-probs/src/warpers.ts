@@ -9,7 +9,7 @@ import type { Distribution } from "./distribution.ts";
 import { DegenerateDistributionError, InvalidArgumentError } from "./errors.ts";
 import { argmax, softmax } from "./kernels.ts";
 import { topK } from "./top-k.ts";
-import { candidates, keepMinP, keepTopP, keepTypical } from "./truncation.ts";
+import { type Candidates, candidates, keepMinP, keepTopP, keepTypical } from "./truncation.ts";
 
 /** How the next token is drawn. */
 export interface Sampling {
@@ -103,11 +103,7 @@ export function processLogits(
 ): Distribution {
   const scores = hasPenalties(sampling) ? penalize(logits, sampling, ids) : logits;
   const best = argmax(scores);
-  if (!(scores[best] > -Infinity)) {
-    throw new DegenerateDistributionError(
-      `processLogits: no mass in ${logits.length} logits: all are masked, or one is NaN`,
-    );
-  }
+  if (!(scores[best] > -Infinity)) throw degenerate(logits.length);
   if (sampling.temperature === 0) return { ids: Int32Array.of(best), probs: Float32Array.of(1) };
   if (
     sampling.topK === 0 &&
@@ -118,13 +114,21 @@ export function processLogits(
     return { ids: null, probs: softmax(scores, sampling.temperature) };
   }
   const chosen = sampling.topK > 0 ? topK(scores, sampling.topK).toSorted() : null;
-  let kept = candidates(scores, scores[best], sampling.temperature, chosen);
-  if (sampling.topP < 1) kept = keepTopP(kept, sampling.topP);
+  const { temperature, topP } = sampling;
+  const all = candidates(scores, scores[best], temperature, chosen, topP);
+  if (!(all.total > 0)) throw degenerate(logits.length);
+  let kept: Candidates = topP < 1 ? keepTopP(all, topP, all.total) : all;
   if (sampling.minP > 0) kept = keepMinP(kept, sampling.minP);
   if (sampling.typicalP < 1) kept = keepTypical(kept, sampling.typicalP);
   let sum = 0;
   for (const mass of kept.masses) sum += mass;
   return { ids: kept.ids, probs: Float32Array.from(kept.masses, (mass) => mass / sum) };
+}
+
+function degenerate(count: number): DegenerateDistributionError {
+  return new DegenerateDistributionError(
+    `processLogits: no mass in ${count} logits: all are masked, or one is NaN`,
+  );
 }
 
 /**

@@ -163,5 +163,9 @@ describe("errors", () => {
     expect(() => processLogits(Float32Array.of(-Infinity), defaultSampling, [])).toThrow(
       "processLogits: no mass in 1 logits",
     );
+    const sampling = { ...defaultSampling, temperature: 1, topP: 0.9 };
+    expect(() => processLogits(Float32Array.of(1, Number.NaN), sampling, [])).toThrow(
+      "processLogits: no mass in 2 logits",
+    );
   });
 });

@@ -83,10 +83,12 @@ export interface LinearTables {
   readonly lengths: Int32Array;
   /** Longest other symbol that is a proper prefix, -1 if none. */
   readonly shorter: Int32Array;
-  /** (node, byte) -> node of a trie over all symbols: node 0 is the root, nodes 1..256 its children. */
+  /** [256, 256] the nodes of a trie over all symbols that two bytes lead to; 0 where no symbol begins so. */
+  readonly seconds: Int32Array;
+  /** (node, byte) -> node, from the third byte on. */
   readonly edges: PairTable;
-  /** The symbol that ends at each node, -1 if none. */
-  readonly terminals: Int32Array;
+  /** Two words a node: the symbol that ends there, 0 if none, and a bit for the lowest five bits of each byte that leads on. */
+  readonly nodes: Int32Array;
 }
 
 /** The tables of all symbols that have merges or are bytes. */
@@ -100,32 +102,37 @@ export function buildLinearTables(
   let totalBytes = 0;
   for (let s = 256; s < symbols; s++) totalBytes += lengths[s] = ends[s] - starts[s];
 
-  const parents = new Int32Array(257 + totalBytes);
-  const terminals = new Int32Array(257 + totalBytes).fill(-1);
-  const nodes = new Int32Array(symbols);
+  const parents = new Int32Array(1 + totalBytes);
+  const nodes = new Int32Array(2 * parents.length);
+  const nodeOf = new Int32Array(symbols);
+  const seconds = new Int32Array(256 * 256);
   const edges = new PairTable(totalBytes >> 2);
-  for (let byte = 0; byte < 256; byte++) terminals[byte + 1] = byte;
-  let used = 257;
+  let used = 1;
   for (let s = 256; s < symbols; s++) {
     if (lengths[s] === 0) continue;
-    // The way to the left part is there already.
+    // The way to the left part is there already; a byte has no node.
     const left = rules.left[s];
-    let node = left < 256 ? left + 1 : nodes[left];
-    for (let i = starts[s] + lengths[left]; i < ends[s]; i++) {
+    let node = nodeOf[left];
+    let i = starts[s] + lengths[left];
+    if (node === 0) node = seconds[(left << 8) | bytes[i++]] ||= used++;
+    for (; i < ends[s]; i++) {
       const child = edges.add(node, bytes[i], used);
-      if (child === used) parents[used++] = node;
+      if (child === used) {
+        parents[used++] = node;
+        nodes[2 * node + 1] |= 1 << (bytes[i] & 31);
+      }
       node = child;
     }
-    terminals[node] = s;
-    nodes[s] = node;
+    nodes[2 * node] = s;
+    nodeOf[s] = node;
   }
   for (let s = 256; s < symbols; s++) {
     if (lengths[s] === 0) continue;
-    let node = parents[nodes[s]];
-    while (terminals[node] < 0) node = parents[node];
-    shorter[s] = terminals[node];
+    let node = parents[nodeOf[s]];
+    while (node > 0 && nodes[2 * node] === 0) node = parents[node];
+    shorter[s] = node > 0 ? nodes[2 * node] : bytes[starts[s]];
   }
-  return { rules, lengths, shorter, edges, terminals: terminals.slice(0, used) };
+  return { rules, lengths, shorter, seconds, edges, nodes: nodes.slice(0, 2 * used) };
 }
 
 /** Encoder over {@link LinearTables}. */
@@ -180,14 +187,17 @@ export class LinearEncoder {
 
   /** Longest symbol that is a prefix of `bytes[start, end)`; there is one for every byte. */
   private longest(bytes: Uint8Array, start: number, end: number): number {
-    const { edges, terminals } = this.tables;
-    let node = bytes[start] + 1;
-    let best = terminals[node];
+    const { seconds, edges, nodes } = this.tables;
+    let best = bytes[start];
     let i = start + 1;
-    for (; i < end; i++) {
-      node = edges.get(node, bytes[i]);
-      if (node < 0) break;
-      if (terminals[node] >= 0) best = terminals[node];
+    if (i < end) {
+      let node = seconds[(best << 8) | bytes[i++]];
+      while (node > 0) {
+        if (nodes[2 * node] > 0) best = nodes[2 * node];
+        // Most ways end here without a look-up.
+        if (i === end || ((nodes[2 * node + 1] >>> (bytes[i] & 31)) & 1) === 0) break;
+        node = edges.get(node, bytes[i++]);
+      }
     }
     this.trieSteps += i - start;
     return best;

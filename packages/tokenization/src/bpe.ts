@@ -57,8 +57,8 @@ export interface MergeIds {
   readonly left: Int32Array;
   readonly right: Int32Array;
   readonly whole: Int32Array;
-  /** Whether every merge is known to be one that fires where its token stands alone. */
-  readonly live?: boolean;
+  /** The rules of all merges, symbol 256 + r of rank r, where each is known to make a token that no other makes, after its parts. */
+  readonly rules?: PairRules;
 }
 
 /**
@@ -126,7 +126,7 @@ function createLinear(list: MergeIds, { bytes, starts }: TokenBytes): Built | nu
   symbolIds.set(byteIds);
   const symbolOf = byteSymbols(byteIds, starts.length - 1);
   const missed = new Set<number>(); // tokens that a merge needed before they were there
-  const rules = PairRules.empty(symbols);
+  const rules = list.rules ?? PairRules.empty(symbols);
   const spans = { bytes, starts: new Int32Array(symbols), ends: new Int32Array(symbols) };
   for (let rank = 0; rank < whole.length; rank++) {
     const id = whole[rank];
@@ -136,10 +136,12 @@ function createLinear(list: MergeIds, { bytes, starts }: TokenBytes): Built | nu
     if (second < 0) missed.add(right[rank]);
     // Dead: the parts never meet, or the token is made by an earlier merge.
     if (first < 0 || second < 0 || symbolOf[id] >= 0) continue;
-    if (list.live !== true && !rules.isPair(first, second)) continue;
-    if (missed.has(id)) return rank;
     const symbol = 256 + rank;
-    rules.add(first, second, symbol);
+    if (!list.rules) {
+      if (!rules.isPair(first, second)) continue;
+      if (missed.has(id)) return rank;
+      rules.add(first, second, symbol);
+    }
     symbolOf[id] = symbol;
     symbolIds[symbol] = id;
     spans.starts[symbol] = starts[id];
@@ -150,7 +152,7 @@ function createLinear(list: MergeIds, { bytes, starts }: TokenBytes): Built | nu
     reason: linearReason,
     encoder: new LinearEncoder(buildLinearTables(rules, spans)),
     symbolIds,
-    deadIds: distinct(whole).filter((id) => symbolOf[id] < 0),
+    deadIds: distinct(whole.filter((id) => symbolOf[id] < 0)),
   };
 }
 
@@ -177,9 +179,9 @@ function createHeap(list: MergeIds, { bytes, starts }: TokenBytes, misplaced: nu
   let longest = 0;
   for (const id of whole) longest = Math.max(longest, starts[id + 1] - starts[id]);
   const scratch = new Int32Array(longest);
-  const deadIds = distinct(whole).filter(
-    (id) => encoder.encode(bytes, starts[id], starts[id + 1], scratch, 0) > 1,
-  );
+  const isDead = (id: number): boolean =>
+    encoder.encode(bytes, starts[id], starts[id + 1], scratch, 0) > 1;
+  const deadIds = distinct(whole).filter(isDead);
   const reason = `merge ${misplaced} comes after one that needs the token it makes, ${whole[misplaced]}, so neighbors alone do not tell an encoding`;
   return { algorithm: "heap", reason, encoder, symbolIds, deadIds };
 }

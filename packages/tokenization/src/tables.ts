@@ -16,7 +16,7 @@ import { PieceTable } from "./piece-table.ts";
 import { createPreTokenizer, type PreTokenizerJson } from "./pre-tokenizer.ts";
 import { type Tokenizer, tokenizerOf } from "./tokenizer.ts";
 
-const magic = "VDTT0001";
+const magic = "VDTT0002";
 
 interface Header {
   readonly preTokenizer: PreTokenizerJson;
@@ -50,7 +50,7 @@ export function saveTables(tokenizer: Tokenizer): Uint8Array {
       "saveTables: only byte-level BPE with the linear encoder has tables, and this tokenizer has another",
     );
   }
-  const { rules, lengths, shorter, edges, terminals } = bpe.built.encoder.tables;
+  const { rules, lengths, shorter, seconds, edges, nodes } = bpe.built.encoder.tables;
   const { left, right, whole: made, byteIds } = bpe.list;
   const pieces = whole.save();
   const arrays: ArrayBufferView[] = [
@@ -66,8 +66,9 @@ export function saveTables(tokenizer: Tokenizer): Uint8Array {
     rules.pairs.slots,
     lengths,
     shorter,
+    seconds,
     edges.slots,
-    terminals,
+    nodes,
     pieces.slots,
     pieces.kept,
     tokenBytes.bytes,
@@ -133,8 +134,9 @@ export function tokenizerFromTables(tables: Uint8Array): Tokenizer {
     rules,
     lengths: ints(),
     shorter: ints(),
+    seconds: ints(),
     edges: PairTable.of(ints()),
-    terminals: ints(),
+    nodes: ints(),
   });
   const whole = PieceTable.of({ slots: ints(), kept: bytes() });
   const tokenBytes = { bytes: bytes(), starts };

@@ -136,7 +136,8 @@ function readTokens(file: string): TokenBytes {
   let line = 0;
   for (let at = 0; at < file.length;) {
     line++;
-    const stop = file.indexOf("\n", at) < 0 ? file.length : file.indexOf("\n", at);
+    const newline = file.indexOf("\n", at);
+    const stop = newline < 0 ? file.length : newline;
     const begin = end;
     let bits = 0;
     let i = at;
@@ -236,12 +237,13 @@ function findMerges(
   }
   const [left, right, whole]: number[][] = [[], [], []];
   let proven = true;
+  let made = 0;
   for (let id = 0; id < vocabSize; id++) {
     const start = starts[id];
     const length = starts[id + 1] - start;
     if (length < 2 || specialIds.has(id)) continue;
     const first = whole.length;
-    symbolOf[id] = 256 + id;
+    symbolOf[id] = 256 + made++;
     let isMerge = false;
     for (let cut = length - 1; cut > 0 && !isMerge; cut--) {
       const head = tokens.find(view, start, cut);
@@ -264,7 +266,7 @@ function findMerges(
     left: Int32Array.from(left),
     right: Int32Array.from(right),
     whole: Int32Array.from(whole),
-    live: proven,
+    rules: proven ? rules : undefined,
   };
   return { merges, tokens };
 }

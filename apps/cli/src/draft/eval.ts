@@ -104,10 +104,12 @@ function summaryOf(
   const reached = Array.from({ length: depth }, (_, d) => total((each) => each.acceptedAt[d] ?? 0));
   let sum = 1;
   return {
-    acceptance: reached.map((count, d) => count / (d === 0 ? rounds : reached[d - 1])),
-    tokensPerForward: reached.map((count) => (sum += count / rounds)),
+    acceptance: reached.map((count, d) => rounded(count / (d === 0 ? rounds : reached[d - 1]))),
+    tokensPerForward: reached.map((count) => rounded((sum += count / rounds))),
   };
 }
+
+const rounded = (share: number): number => Number(share.toFixed(4));
 
 function table(reports: readonly HeadReport[]): string {
   const header = ["", "class", "a1", "a2", "a3", "K = 1", "K = 2", "K = 3"];
