@@ -16,12 +16,14 @@ const rows = read("PAPERS.md")
   .map((line) => line.split(" | ").map((cell) => cell.replaceAll(/`/g, "").trim()))
   .map(([, , file, , command]) => ({ file, command }));
 
-/** What a command runs: a script of ours, experiments, or files of tests or benchmarks. */
+/** What a command runs: a script of ours, experiments, a bench of the CLI, or files of tests or benchmarks. */
 function targetsOf(command) {
   const [, script] = /^npm (?:run )?(\w+)$/.exec(command) ?? [];
   if (script) return Object.keys(scripts).filter((name) => name === script);
   const [, word] = /^npm run experiments -- ([\w-]+)$/.exec(command) ?? [];
   if (word) return experiments.filter(({ name }) => name.includes(word));
+  const [, bench] = /^npx veridraft bench ([a-z]+)/.exec(command) ?? [];
+  if (bench) return list("apps/cli/src").filter((path) => path === `bench-${bench}.ts`);
   const bare = command.replaceAll(/ --run| --project [\w-]+/g, "");
   const [, mode, filter = ""] = /^npx vitest (run|bench)(?: ([\w-]+))?$/.exec(bare) ?? [];
   const kind = mode === "run" ? "test" : "bench";
