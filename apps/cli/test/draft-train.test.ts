@@ -81,6 +81,9 @@ describe("veridraft draft train", { timeout: 120_000 }, () => {
     const anew = await fit();
     expect(anew.err).toContain("fit: step 6 of 6");
     expect((await readFile(path)).equals(first)).toBe(true);
+    await rm(join(out, "training-recurrent"), { recursive: true });
+    const less = await fit("--tokens", "20");
+    expect(JSON.parse(less.out)).toMatchObject({ conversations: 2 });
   });
 
   it("says what is missing", async () => {

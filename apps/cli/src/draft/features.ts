@@ -44,15 +44,15 @@ export interface FeatureRecord {
 
 const bytesOf = (tapWidth: number): number => 2 * tapWidth + 4 + 8 * likeliest;
 
-/** Writes the features of conversations, in their order; those that an earlier run wrote are kept. */
+/** Writes the features of conversations, in their order; those that an earlier run wrote are kept, also where they are more. */
 export async function writeFeatures(
   folder: string,
   conversations: readonly Conversation[],
   flags: EngineFlags,
 ): Promise<void> {
   const written = await resumeLines(join(folder, files.index), segment);
-  written.forEach(({ index }, i) => {
-    if (index === conversations[i]?.index) return;
+  written.slice(0, conversations.length).forEach(({ index }, i) => {
+    if (index === conversations[i].index) return;
     throw new InvalidArgumentError(
       `draft: ${join(folder, files.index)} is of other conversations than those of the folder; remove it and ${files.records}`,
     );
@@ -171,9 +171,9 @@ export class Features {
     this.file = file;
   }
 
-  /** @throws InvalidArgumentError where there are none. */
-  static async open(folder: string): Promise<Features> {
-    const segments = await resumeLines(join(folder, files.index), segment);
+  /** Those of the first `count` conversations. @throws InvalidArgumentError where there are none. */
+  static async open(folder: string, count: number): Promise<Features> {
+    const segments = (await resumeLines(join(folder, files.index), segment)).slice(0, count);
     if (segments.length === 0) {
       throw new InvalidArgumentError(`draft: ${folder} has no conversations; run draft data`);
     }

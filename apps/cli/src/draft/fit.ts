@@ -67,7 +67,7 @@ export async function draftFit(flags: Flags): Promise<boolean> {
   const conversations = await wantedConversations(flags);
   await writeFeatures(out, conversations, flags);
   const started = performance.now();
-  const features = await Features.open(out);
+  const features = await Features.open(out, conversations.length);
   try {
     const tables = await readTokenTables(model);
     const set = await TrainingSet.of(features, tables.embedding, flags.vocabulary);
