@@ -111,14 +111,13 @@ export async function benchSpeculation(flags: Flags): Promise<void> {
         way,
         ...localRunner(loaded, way, generation),
       }));
-      const run = async (served: readonly DraftingRunner[]): Promise<void> => {
-        const found = await measure(plain, [...local, ...served], temperature, flags.prompts);
-        rows.push(...found);
-      };
-      // They start anew for each temperature, as texts of another would tell them the answer.
-      if (flags.servers)
-        await withServers(flags, (_draft, { address }) => overServers(address, generation, run));
-      else await run([]);
+      const run = (...served: DraftingRunner[]): Promise<Row[]> =>
+        measure(plain, [...local, ...served], temperature, flags.prompts);
+      // Servers start anew for each temperature, as texts of another would tell them the answer.
+      const found = flags.servers
+        ? withServers(flags, (_draft, { address }) => overServers(address, generation, run))
+        : run();
+      rows.push(...(await found));
     }
     const about = `${cpus().length} x ${cpus()[0].model}, Node ${process.version}, ${loaded.target.name}, ${loaded.target.weights}; ${flags.prompts} prompts a class, at most ${flags.maxTokens} tokens`;
     const report = `${table(rows)}\n\nSpeed against plain decoding (tokens a forward). ${about}.`;
@@ -130,14 +129,14 @@ export async function benchSpeculation(flags: Flags): Promise<void> {
 }
 
 /** Runs a task with a runner that asks a verifier server. */
-async function overServers(
+async function overServers<T>(
   address: string,
   generation: Generation,
-  run: (served: readonly DraftingRunner[]) => Promise<void>,
-): Promise<void> {
+  task: (served: DraftingRunner) => Promise<T>,
+): Promise<T> {
   const generator = openRemote(address);
   try {
-    await run([serverRunner(generator, generation)]);
+    return await task(serverRunner(generator, generation));
   } finally {
     await generator.dispose();
   }

@@ -84,8 +84,8 @@ async function write(file: string, result: SelfTest): Promise<void> {
 /** Null where there is no result, or a damaged one. */
 async function read(file: string): Promise<SelfTest | null> {
   try {
-    const { costs, ...rest } = JSON.parse(await readFile(file, "utf8"));
-    return { ...rest, costs: Float64Array.from(costs) };
+    const { exact, exactTrees, control, costs } = JSON.parse(await readFile(file, "utf8"));
+    return { exact, exactTrees, control, costs: Float64Array.from(costs) };
   } catch {
     return null;
   }

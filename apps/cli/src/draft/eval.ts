@@ -11,7 +11,7 @@ import { finish } from "../finish.ts";
 import { jsonOption, modelOptions } from "../options.ts";
 import { speculationPrompts } from "../speculation-prompts.ts";
 import { draftDataOptions } from "./data.ts";
-import { headFile, manifestFile } from "./fit.ts";
+import { headFile, manifestFile, rounded } from "./fit.ts";
 
 /** Tokens a round: as many positions are measured. */
 const depth = 3;
@@ -108,8 +108,6 @@ function summaryOf(
     tokensPerForward: reached.map((count) => rounded((sum += count / rounds))),
   };
 }
-
-const rounded = (share: number): number => Number(share.toFixed(4));
 
 function table(reports: readonly HeadReport[]): string {
   const header = ["", "class", "a1", "a2", "a3", "K = 1", "K = 2", "K = 3"];

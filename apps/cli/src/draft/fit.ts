@@ -90,7 +90,7 @@ export async function draftFit(flags: Flags): Promise<boolean> {
       seed,
       vocabulary: set.ids.length,
       hidden,
-      devAccuracy: trained.accuracy.map((share) => Number(share.toFixed(4))),
+      devAccuracy: trained.accuracy.map(rounded),
     };
     // The minutes would make every head another file.
     const minutes = Math.round((performance.now() - started) / 6000) / 10;
@@ -108,6 +108,11 @@ export async function draftFit(flags: Flags): Promise<boolean> {
   } finally {
     await features.close();
   }
+}
+
+/** A share as manifests have it. */
+export function rounded(share: number): number {
+  return Number(share.toFixed(4));
 }
 
 /** The first conversations, by their numbers, that have the tokens. @throws InvalidArgumentError where there are too few. */
