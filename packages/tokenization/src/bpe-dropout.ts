@@ -11,19 +11,17 @@
 import { InvalidArgumentError, type Rng, UnsupportedError } from "@veridraft/core-probs";
 import type { MergeIds } from "./bpe.ts";
 import { kindOf } from "./kind.ts";
-import { PairTable } from "./pair-table.ts";
+import { PairIndex } from "./pair-index.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
-const tables = new WeakMap<MergeIds, PairTable>();
+const tables = new WeakMap<MergeIds, PairIndex>();
 
 /** (left id, right id) -> rank. */
-function ranksOf(list: MergeIds): PairTable {
+function ranksOf(list: MergeIds): PairIndex {
   let table = tables.get(list);
   if (table === undefined) {
-    table = new PairTable(list.whole.length);
-    for (let rank = 0; rank < list.whole.length; rank++) {
-      table.add(list.left[rank], list.right[rank], rank);
-    }
+    table = new PairIndex(list.left, list.right);
+    for (let rank = 0; rank < list.whole.length; rank++) table.add(rank);
     tables.set(list, table);
   }
   return table;

@@ -3,12 +3,12 @@
  *
  * Works for any merges, also where several have the same rank. The linear encoder (bpe-linear.ts) is faster and needs a merge list in training order.
  */
-import type { PairTable } from "./pair-table.ts";
+import type { PairIndex } from "./pair-index.ts";
 
 /** Merges over symbols, which are non-negative integers. */
 export interface MergeTable {
   /** (left, right) -> merge. */
-  readonly merges: PairTable;
+  readonly merges: PairIndex;
   /** The rank of each merge. */
   readonly ranks: Int32Array;
   /** The symbol that each merge makes. */

@@ -8,7 +8,7 @@
  *
  * Symbols are numbered by merge order (0..255 are bytes), which the pair test relies on. Public ids are mapped in bpe.ts.
  */
-import { PairTable } from "./pair-table.ts";
+import { PairIndex } from "./pair-index.ts";
 
 /** Merges between symbols: one for each symbol from 256 on, parts before wholes. */
 export class PairRules {
@@ -17,9 +17,9 @@ export class PairRules {
   /** The two parts of each symbol; a byte is its own parts, and so is a number without a symbol. */
   readonly left: Int32Array;
   readonly right: Int32Array;
-  readonly pairs: PairTable;
+  readonly pairs: PairIndex;
 
-  constructor(left: Int32Array, right: Int32Array, pairs: PairTable) {
+  constructor(left: Int32Array, right: Int32Array, pairs: PairIndex) {
     this.left = left;
     this.right = right;
     this.pairs = pairs;
@@ -29,14 +29,15 @@ export class PairRules {
   static empty(symbols: number): PairRules {
     const left = new Int32Array(symbols);
     for (let symbol = 0; symbol < symbols; symbol++) left[symbol] = symbol;
-    return new PairRules(left, left.slice(), new PairTable(symbols));
+    const right = left.slice();
+    return new PairRules(left, right, new PairIndex(left, right));
   }
 
   /** Adds the merge of two known symbols into a new one that is higher than all before. */
   add(left: number, right: number, symbol: number): void {
     this.left[symbol] = left;
     this.right[symbol] = right;
-    this.pairs.add(left, right, symbol);
+    this.pairs.add(symbol);
   }
 
   /** Whether the bytes of two symbols together encode to just these two, under the merges added so far. */
@@ -85,10 +86,10 @@ export interface LinearTables {
   readonly shorter: Int32Array;
   /** [256, 256] the nodes of a trie over all symbols that two bytes lead to; 0 where no symbol begins so. */
   readonly seconds: Int32Array;
-  /** (node, byte) -> node, from the third byte on. */
-  readonly edges: PairTable;
-  /** Two words a node: the symbol that ends there, 0 if none, and a bit for the lowest five bits of each byte that leads on. */
+  /** Four words a node: the node before it, the byte that leads here, the symbol that ends here, 0 if none, and a bit for the lowest five bits of each byte that leads on. */
   readonly nodes: Int32Array;
+  /** The nodes by the first two words, from the third byte on. */
+  readonly edges: PairIndex;
 }
 
 /** The tables of all symbols that have merges or are bytes. */
@@ -102,11 +103,10 @@ export function buildLinearTables(
   let totalBytes = 0;
   for (let s = 256; s < symbols; s++) totalBytes += lengths[s] = ends[s] - starts[s];
 
-  const parents = new Int32Array(1 + totalBytes);
-  const nodes = new Int32Array(2 * parents.length);
+  const nodes = new Int32Array(4 * (1 + totalBytes));
   const nodeOf = new Int32Array(symbols);
   const seconds = new Int32Array(256 * 256);
-  const edges = new PairTable(totalBytes >> 2);
+  const edges = new PairIndex(nodes, nodes.subarray(1), 4, totalBytes >> 2);
   let used = 1;
   for (let s = 256; s < symbols; s++) {
     if (lengths[s] === 0) continue;
@@ -114,25 +114,30 @@ export function buildLinearTables(
     const left = rules.left[s];
     let node = nodeOf[left];
     let i = starts[s] + lengths[left];
-    if (node === 0) node = seconds[(left << 8) | bytes[i++]] ||= used++;
+    if (node === 0) {
+      nodes[4 * used] = 0;
+      node = seconds[(left << 8) | bytes[i++]] ||= used++;
+    }
     for (; i < ends[s]; i++) {
-      const child = edges.add(node, bytes[i], used);
+      nodes[4 * used] = node;
+      nodes[4 * used + 1] = bytes[i];
+      const child = edges.add(used);
       if (child === used) {
-        parents[used++] = node;
-        nodes[2 * node + 1] |= 1 << (bytes[i] & 31);
+        used++;
+        nodes[4 * node + 3] |= 1 << (bytes[i] & 31);
       }
       node = child;
     }
-    nodes[2 * node] = s;
+    nodes[4 * node + 2] = s;
     nodeOf[s] = node;
   }
   for (let s = 256; s < symbols; s++) {
     if (lengths[s] === 0) continue;
-    let node = parents[nodeOf[s]];
-    while (node > 0 && nodes[2 * node] === 0) node = parents[node];
-    shorter[s] = node > 0 ? nodes[2 * node] : bytes[starts[s]];
+    let node = nodes[4 * nodeOf[s]];
+    while (node > 0 && nodes[4 * node + 2] === 0) node = nodes[4 * node];
+    shorter[s] = node > 0 ? nodes[4 * node + 2] : bytes[starts[s]];
   }
-  return { rules, lengths, shorter, seconds, edges, nodes: nodes.slice(0, 2 * used) };
+  return { rules, lengths, shorter, seconds, nodes: nodes.subarray(0, 4 * used), edges };
 }
 
 /** Encoder over {@link LinearTables}. */
@@ -152,37 +157,28 @@ export class LinearEncoder {
 
   /** Writes the symbols of `bytes[start, end)` into `out` from `at` on; returns the index after the last. */
   encode(bytes: Uint8Array, start: number, end: number, out: Int32Array, at: number): number {
-    if (start === end) return at;
     const { lengths, shorter, rules } = this.tables;
     const length = end - start;
     if (length >= this.open.length) this.open = new Uint8Array(2 * length);
     const { open } = this;
     open.fill(1, 0, length + 1);
     const first = at;
-    let position = 0;
-    let token = this.longest(bytes, start, end);
-    for (;;) {
-      const last = at > first ? out[at - 1] : -1;
-      for (;;) {
-        const after = position + lengths[token];
-        if (open[after] === 1 && (last < 0 || rules.isPair(last, token))) {
-          out[at++] = token;
-          if (after === length) return at;
-          position = after;
-          token = this.longest(bytes, start + position, end);
-          break;
+    for (let position = 0; position < length;) {
+      let token = this.longest(bytes, start + position, end);
+      let after = position + lengths[token];
+      while (open[after] === 0 || (at > first && !rules.isPair(out[at - 1], token))) {
+        if (shorter[token] >= 0) token = shorter[token];
+        else {
+          open[position] = 0;
+          token = out[--at];
+          position -= lengths[token];
         }
-        if (shorter[token] >= 0) {
-          token = shorter[token];
-          continue;
-        }
-        open[position] = 0;
-        at--;
-        token = last;
-        position -= lengths[last];
-        break;
+        after = position + lengths[token];
       }
+      out[at++] = token;
+      position = after;
     }
+    return at;
   }
 
   /** Longest symbol that is a prefix of `bytes[start, end)`; there is one for every byte. */
@@ -193,9 +189,9 @@ export class LinearEncoder {
     if (i < end) {
       let node = seconds[(best << 8) | bytes[i++]];
       while (node > 0) {
-        if (nodes[2 * node] > 0) best = nodes[2 * node];
+        if (nodes[4 * node + 2] > 0) best = nodes[4 * node + 2];
         // Most ways end here without a look-up.
-        if (i === end || ((nodes[2 * node + 1] >>> (bytes[i] & 31)) & 1) === 0) break;
+        if (i === end || ((nodes[4 * node + 3] >>> (bytes[i] & 31)) & 1) === 0) break;
         node = edges.get(node, bytes[i++]);
       }
     }

@@ -10,7 +10,7 @@ import { ModelFileError } from "@veridraft/core-probs";
 import { HeapEncoder } from "./bpe-heap.ts";
 import { buildLinearTables, LinearEncoder, PairRules } from "./bpe-linear.ts";
 import { spellByte, type TokenBytes } from "./byte-level.ts";
-import { PairTable } from "./pair-table.ts";
+import { PairIndex } from "./pair-index.ts";
 
 /**
  * Which encoder a vocabulary got: "linear", "heap" where its merges do not come in training order, or "delegated" where `@huggingface/tokenizers`
@@ -57,6 +57,8 @@ export interface MergeIds {
   readonly left: Int32Array;
   readonly right: Int32Array;
   readonly whole: Int32Array;
+  /** Of each merge, where several have the same; else its place in the list. */
+  readonly ranks?: Int32Array;
   /** The rules of all merges, symbol 256 + r of rank r, where each is known to make a token that no other makes, after its parts. */
   readonly rules?: PairRules;
 }
@@ -164,16 +166,16 @@ function createHeap(list: MergeIds, { bytes, starts }: TokenBytes, misplaced: nu
   symbolIds.set(whole, 256);
   const symbolOf = byteSymbols(byteIds, starts.length - 1);
   for (let rank = whole.length - 1; rank >= 0; rank--) symbolOf[whole[rank]] = 256 + rank;
-  const table = new PairTable(whole.length);
+  const firsts = left.map((id) => symbolOf[id]);
+  const seconds = right.map((id) => symbolOf[id]);
+  const merges = new PairIndex(firsts, seconds);
   for (let rank = 0; rank < whole.length; rank++) {
-    const first = symbolOf[left[rank]];
-    const second = symbolOf[right[rank]];
     // A part that no merge makes never appears, so the merge never fires.
-    if (first >= 0 && second >= 0) table.add(first, second, rank);
+    if (firsts[rank] >= 0 && seconds[rank] >= 0) merges.add(rank);
   }
   const encoder = new HeapEncoder({
-    merges: table,
-    ranks: whole.map((_, rank) => rank),
+    merges,
+    ranks: list.ranks ?? whole.map((_, rank) => rank),
     results: whole.map((id) => symbolOf[id]),
   });
   let longest = 0;

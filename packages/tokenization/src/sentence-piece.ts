@@ -10,7 +10,7 @@
 import type { Encoder } from "./bpe.ts";
 import { HeapEncoder } from "./bpe-heap.ts";
 import type { TokenBytes } from "./byte-level.ts";
-import { PairTable } from "./pair-table.ts";
+import { PairIndex } from "./pair-index.ts";
 import { PieceTable } from "./piece-table.ts";
 import type { Kind } from "./kind.ts";
 import type { SentencePieceVocabulary } from "./vocabulary.ts";
@@ -85,21 +85,26 @@ class ScoreEncoder implements Encoder {
     for (const [text, id] of normal) {
       if (isCharacter(text)) this.characters.set(text.codePointAt(0) as number, id);
     }
-    const merges = new PairTable(2 * normal.size);
+    const [left, right, whole]: number[][] = [[], [], []];
     const symbolOf = (text: string): number =>
       normal.get(text) ??
       (isCharacter(text) ? this.vocabSize + (text.codePointAt(0) as number) : -1);
     for (const [text, id] of normal) {
       for (let at = widthAt(text, 0); at < text.length; at += widthAt(text, at)) {
-        const left = symbolOf(text.slice(0, at));
-        const right = left < 0 ? -1 : symbolOf(text.slice(at));
-        if (right >= 0) merges.add(left, right, id);
+        const first = symbolOf(text.slice(0, at));
+        const second = first < 0 ? -1 : symbolOf(text.slice(at));
+        if (second < 0) continue;
+        left.push(first);
+        right.push(second);
+        whole.push(id);
       }
     }
     const best = [...new Set(scores)].toSorted((a, b) => b - a);
     const rankOf = new Map(best.map((score, rank) => [score, rank]));
-    const ranks = Int32Array.from(scores, (score) => rankOf.get(score) as number);
-    this.heap = new HeapEncoder({ merges, ranks, results: ranks.map((_, id) => id) });
+    const ranks = Int32Array.from(whole, (id) => rankOf.get(scores[id]) as number);
+    const merges = new PairIndex(Int32Array.from(left), Int32Array.from(right));
+    for (const merge of whole.keys()) merges.add(merge);
+    this.heap = new HeapEncoder({ merges, ranks, results: Int32Array.from(whole) });
   }
 
   get operations(): number {

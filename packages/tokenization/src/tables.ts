@@ -11,12 +11,12 @@ import { bpeOf, linearReason } from "./bpe.ts";
 import { LinearEncoder, PairRules } from "./bpe-linear.ts";
 import { byteLevelKind, spellVocabulary } from "./byte-level-kind.ts";
 import { kindOf } from "./kind.ts";
-import { PairTable } from "./pair-table.ts";
+import { PairIndex } from "./pair-index.ts";
 import { PieceTable } from "./piece-table.ts";
 import { createPreTokenizer, type PreTokenizerJson } from "./pre-tokenizer.ts";
 import { type Tokenizer, tokenizerOf } from "./tokenizer.ts";
 
-const magic = "VDTT0002";
+const magic = "VDTT0003";
 
 interface Header {
   readonly preTokenizer: PreTokenizerJson;
@@ -67,8 +67,8 @@ export function saveTables(tokenizer: Tokenizer): Uint8Array {
     lengths,
     shorter,
     seconds,
-    edges.slots,
     nodes,
+    edges.slots,
     pieces.slots,
     pieces.kept,
     tokenBytes.bytes,
@@ -129,15 +129,11 @@ export function tokenizerFromTables(tables: Uint8Array): Tokenizer {
   const starts = ints();
   const list = { byteIds: ints(), left: ints(), right: ints(), whole: ints() };
   const [symbolIds, deadIds] = [ints(), [...ints()]];
-  const rules = new PairRules(ints(), ints(), PairTable.of(ints()));
-  const encoder = new LinearEncoder({
-    rules,
-    lengths: ints(),
-    shorter: ints(),
-    seconds: ints(),
-    edges: PairTable.of(ints()),
-    nodes: ints(),
-  });
+  const [left, right] = [ints(), ints()];
+  const rules = new PairRules(left, right, PairIndex.of(ints(), left, right));
+  const [lengths, shorter, seconds, nodes] = [ints(), ints(), ints(), ints()];
+  const edges = PairIndex.of(ints(), nodes, nodes.subarray(1), 4);
+  const encoder = new LinearEncoder({ rules, lengths, shorter, seconds, nodes, edges });
   const whole = PieceTable.of({ slots: ints(), kept: bytes() });
   const tokenBytes = { bytes: bytes(), starts };
   const splitting = {

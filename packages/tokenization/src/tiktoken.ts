@@ -1,8 +1,8 @@
 /**
  * Tiktoken files: a line a token, its bytes in base64 and its rank, which is its id. Merges are not in the file; they follow from the ranks.
  *
- * A token is made of the two parts that its bytes encode to with the tokens before it. Where there are no such two parts, any two tokens that
- * make it up merge to it, as in tiktoken, and the heap encoder takes over.
+ * Mostly, a token is made of the two parts that its bytes encode to with the tokens before it. Where that fails for one token, any two tokens that
+ * make up a third merge to it, as in tiktoken, and the heap encoder may take over.
  */
 import { InvalidArgumentError, ModelFileError, UnsupportedError } from "@veridraft/core-probs";
 import { createBpeOfIds, type MergeIds } from "./bpe.ts";
@@ -235,38 +235,57 @@ function findMerges(
     symbolOf[id] = bytes[starts[id]];
     byteIds[symbolOf[id]] = id;
   }
-  const [left, right, whole]: number[][] = [[], [], []];
-  let proven = true;
+  const [left, right, whole] = [0, 1, 2].map(() => new Int32Array(vocabSize));
   let made = 0;
+  let allMade = true;
   for (let id = 0; id < vocabSize; id++) {
     const start = starts[id];
     const length = starts[id + 1] - start;
     if (length < 2 || specialIds.has(id)) continue;
-    const first = whole.length;
-    symbolOf[id] = 256 + made++;
     let isMerge = false;
     for (let cut = length - 1; cut > 0 && !isMerge; cut--) {
       const head = tokens.find(view, start, cut);
       const tail = head < 0 ? -1 : tokens.find(view, start + cut, length - cut);
-      if (tail < 0) continue;
-      isMerge = rules.isPair(symbolOf[head], symbolOf[tail]);
-      if (isMerge) {
-        left.length = right.length = whole.length = first;
-        rules.add(symbolOf[head], symbolOf[tail], symbolOf[id]);
+      if (tail < 0 || !rules.isPair(symbolOf[head], symbolOf[tail])) continue;
+      isMerge = true;
+      symbolOf[id] = 256 + made;
+      rules.add(symbolOf[head], symbolOf[tail], symbolOf[id]);
+      [left[made], right[made], whole[made++]] = [head, tail, id];
+    }
+    allMade &&= isMerge;
+    tokens.add(view, start, length, id);
+  }
+  const merges = allMade
+    ? {
+        byteIds,
+        left: left.subarray(0, made),
+        right: right.subarray(0, made),
+        whole: whole.subarray(0, made),
+        rules,
       }
+    : { byteIds, ...findPairs(tokens, view, starts, specialIds) };
+  return { merges, tokens };
+}
+
+/** Any two tokens that make up a third, which is the rank of their merge. */
+function findPairs(
+  tokens: PieceTable,
+  view: DataView,
+  starts: Int32Array,
+  specialIds: ReadonlySet<number>,
+): Omit<MergeIds, "byteIds"> {
+  const [left, right, whole]: number[][] = [[], [], []];
+  for (let id = 0; id + 1 < starts.length; id++) {
+    if (specialIds.has(id)) continue;
+    for (let cut = starts[id + 1] - 1; cut > starts[id]; cut--) {
+      const head = tokens.find(view, starts[id], cut - starts[id]);
+      const tail = head < 0 ? -1 : tokens.find(view, cut, starts[id + 1] - cut);
+      if (tail < 0) continue;
       left.push(head);
       right.push(tail);
       whole.push(id);
     }
-    proven &&= isMerge;
-    tokens.add(view, start, length, id);
   }
-  const merges = {
-    byteIds,
-    left: Int32Array.from(left),
-    right: Int32Array.from(right),
-    whole: Int32Array.from(whole),
-    rules: proven ? rules : undefined,
-  };
-  return { merges, tokens };
+  const ranks = Int32Array.from(whole);
+  return { left: Int32Array.from(left), right: Int32Array.from(right), whole: ranks, ranks };
 }

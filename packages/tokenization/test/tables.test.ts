@@ -33,7 +33,7 @@ describe("tokenizerFromTables()", () => {
 
   it("rejects other bytes, and tables that are cut off", () => {
     expect(() => tokenizerFromTables(new Uint8Array(20))).toThrow(
-      'tokenizerFromTables: the bytes do not begin with "VDTT0002"; save the tables again with this version',
+      'tokenizerFromTables: the bytes do not begin with "VDTT0003"; save the tables again with this version',
     );
     expect(() => tokenizerFromTables(tables.subarray(0, tables.length - 4))).toThrow(
       `tokenizerFromTables: the tables take ${tables.length} bytes, got ${tables.length - 4}; save them again`,

@@ -1,3 +1,4 @@
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { tokenizerFromTiktoken, toTiktoken } from "@veridraft/tokenization";
 import { smallTokenizer } from "./vocabularies.ts";
@@ -10,6 +11,20 @@ const back = tokenizerFromTiktoken(file, { pattern: "r50k", special });
 
 const load = (text: string) => () => tokenizerFromTiktoken(text, { pattern: "r50k" });
 const line = (text: string, id: number): string => `${Buffer.from(text).toString("base64")} ${id}`;
+
+/** Tiktoken by its definition: a piece that is a token, or the two neighbors whose bytes together have the lowest rank, leftmost first. */
+function tiktoken(piece: string, ids: ReadonlyMap<string, number>): number[] {
+  const whole = ids.get(piece);
+  if (whole !== undefined) return [whole];
+  const parts = [...piece];
+  for (;;) {
+    const ranks = parts.slice(1).map((part, i) => ids.get(parts[i] + part) ?? Infinity);
+    const best = Math.min(...ranks);
+    if (best === Infinity) return parts.map((part) => ids.get(part) as number);
+    const at = ranks.indexOf(best);
+    parts.splice(at, 2, parts[at] + parts[at + 1]);
+  }
+}
 
 describe("tokenizerFromTiktoken()", () => {
   it("finds the merges that the file leaves out", () => {
@@ -35,6 +50,29 @@ describe("tokenizerFromTiktoken()", () => {
     const whole = tokenizerFromTiktoken(`${lines}\n${line("dabcd", 9)}`, { pattern: "r50k" });
     expect([...whole.encode("dabcd")]).toEqual([9]);
     expect([...whole.encode("dabcda")]).toEqual([3, 6, 3, 0]);
+  });
+
+  it("equals the definition on files that no trainer wrote", () => {
+    const algorithms = new Set<string>();
+    const word = fc.string({ unit: fc.constantFrom("a", "b"), minLength: 2, maxLength: 6 });
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(word, { minLength: 3, maxLength: 16 }),
+        fc.array(fc.string({ unit: fc.constantFrom("a", "b"), minLength: 1, maxLength: 24 }), {
+          minLength: 10,
+          maxLength: 10,
+        }),
+        (words, texts) => {
+          const ids = new Map(["a", "b", ...words].map((text, id) => [text, id]));
+          const lines = [...ids].map(([text, id]) => line(text, id));
+          const drawn = tokenizerFromTiktoken(lines.join("\n"), { pattern: "r50k" });
+          algorithms.add(drawn.algorithm);
+          for (const text of texts) expect([...drawn.encode(text)]).toEqual(tiktoken(text, ids));
+        },
+      ),
+      { numRuns: 500, seed: 1 },
+    );
+    expect([...algorithms].toSorted()).toEqual(["heap", "linear"]);
   });
 
   it("names the line that is no token", () => {
