@@ -3,6 +3,9 @@ import { defineConfig } from "vitest/config";
 
 const conditions = ["@veridraft/source"];
 
+/** Their modules keep no state that one test file could leave to the next, so that a worker reads them once. */
+const stateless = new Set(["autodiff", "core-probs", "spec-decoding", "tokenization"]);
+
 /** One project per folder; a plain path would break when vitest is started inside a package. */
 const projects = (["packages", "apps"] as const).flatMap((parent) =>
   readdirSync(new URL(`${parent}/`, import.meta.url)).map((name) => ({
@@ -10,6 +13,7 @@ const projects = (["packages", "apps"] as const).flatMap((parent) =>
     test: {
       name,
       include: [`${parent}/${name}/test/**/*.test.ts`],
+      isolate: !stateless.has(name),
       benchmark: { include: [`${parent}/${name}/bench/**/*.bench.ts`] },
     },
   })),

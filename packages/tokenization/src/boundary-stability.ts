@@ -1,7 +1,8 @@
 /**
  * What one wrong character does to the tokens of a text: how many change, and whether the boundaries stay. Errors as scanners and typists make them.
  */
-import { InvalidArgumentError, type Rng } from "@veridraft/core-probs";
+import type { Rng } from "@veridraft/core-probs";
+import { InvalidArgumentError } from "@veridraft/core-probs/errors";
 import type { Tokenizer } from "./tokenizer.ts";
 
 /** Kinds of errors: a letter that looks like another, any letter, neighbors that change places, a letter too few, one too many. */

@@ -8,7 +8,8 @@
  *
  * Departures: none. (Hugging Face's encoder puts dropped merges off to the next step that applies one, which is another law.)
  */
-import { InvalidArgumentError, type Rng, UnsupportedError } from "@veridraft/core-probs";
+import type { Rng } from "@veridraft/core-probs";
+import { InvalidArgumentError, UnsupportedError } from "@veridraft/core-probs/errors";
 import type { MergeIds } from "./bpe.ts";
 import { kindOf } from "./kind.ts";
 import { PairIndex } from "./pair-index.ts";

@@ -106,7 +106,7 @@ export function buildLinearTables(
   const nodes = new Int32Array(4 * (1 + totalBytes));
   const nodeOf = new Int32Array(symbols);
   const seconds = new Int32Array(256 * 256);
-  const edges = new PairIndex(nodes, nodes.subarray(1), 4, totalBytes >> 2);
+  const edges = new PairIndex(nodes, nodes.subarray(1), 4, totalBytes >> 1);
   let used = 1;
   for (let s = 256; s < symbols; s++) {
     if (lengths[s] === 0) continue;

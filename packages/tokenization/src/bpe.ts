@@ -6,7 +6,7 @@
  * one that fires when its bytes stand alone. What remains has one merge a token; the linear encoder needs, in addition, that both parts of
  * a token rank before it. A vocabulary that a trainer wrote has this property.
  */
-import { ModelFileError } from "@veridraft/core-probs";
+import { ModelFileError } from "@veridraft/core-probs/errors";
 import { HeapEncoder } from "./bpe-heap.ts";
 import { buildLinearTables, LinearEncoder, PairRules } from "./bpe-linear.ts";
 import { spellByte, type TokenBytes } from "./byte-level.ts";

@@ -1,4 +1,4 @@
-import { InvalidArgumentError, ShapeError } from "@veridraft/core-probs";
+import { InvalidArgumentError, ShapeError } from "@veridraft/core-probs/errors";
 import { type ByteSource, normalizeInPlace } from "./byte-source.ts";
 
 /** Makes one law of several over the same symbols. */

@@ -3,7 +3,7 @@
  *
  * The bytes 33..126, 161..172 and 174..255 stand for themselves; the other 68, in order, for U+0100, U+0101 and so on ("Ġ" is a space).
  */
-import { InvalidArgumentError } from "@veridraft/core-probs";
+import { InvalidArgumentError } from "@veridraft/core-probs/errors";
 
 const byteToChar: string[] = [];
 const charToByte = new Int16Array(0x144).fill(-1);

@@ -4,7 +4,8 @@
  * Sharthak et al., 2025, arXiv:2505.09738, and their SuperTokenizer. The table's weights are normalized: the published ones sum to 1.1, which the published
  * program refuses.
  */
-import { InvalidArgumentError, type Rng } from "@veridraft/core-probs";
+import type { Rng } from "@veridraft/core-probs";
+import { InvalidArgumentError } from "@veridraft/core-probs/errors";
 import type { SplitText } from "./count-pieces.ts";
 
 /** Lengths of chunks in characters, both ends included, and how often they are drawn. */

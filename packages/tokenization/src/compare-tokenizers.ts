@@ -4,7 +4,7 @@
  * The measures are those of the KL3M paper (Bommarito, Katz and Bommarito, 2025, arXiv:2503.17247) with the Rényi efficiency of Zouhar et al.,
  * "Tokenization and the Noiseless Channel", 2023, arXiv:2306.16842.
  */
-import { InvalidArgumentError } from "@veridraft/core-probs";
+import { InvalidArgumentError } from "@veridraft/core-probs/errors";
 import type { Tokenizer } from "./tokenizer.ts";
 
 /** What texts cost with a tokenizer. */

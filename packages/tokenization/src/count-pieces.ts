@@ -1,5 +1,5 @@
 /** The first pass of training: how often each piece occurs in a stream of texts, in bounded memory. */
-import { InvalidArgumentError } from "@veridraft/core-probs";
+import { InvalidArgumentError } from "@veridraft/core-probs/errors";
 
 /** Cuts a text into pieces. */
 export type SplitText = (text: string, emit: (piece: string) => void) => void;

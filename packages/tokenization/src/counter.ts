@@ -4,7 +4,7 @@
  * The last pieces of a text may change with what follows, so four of them are encoded again with each change (piece-reader.ts says why four); the others
  * are settled. A change costs as much as these four, however long the text is.
  */
-import { InvalidArgumentError, UnsupportedError } from "@veridraft/core-probs";
+import { InvalidArgumentError, UnsupportedError } from "@veridraft/core-probs/errors";
 import { kindOf } from "./kind.ts";
 import { PieceReader } from "./piece-reader.ts";
 import type { Tokenizer } from "./tokenizer.ts";

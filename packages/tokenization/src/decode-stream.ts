@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from "@veridraft/core-probs";
+import { InvalidArgumentError } from "@veridraft/core-probs/errors";
 import type { Tokenizer } from "./tokenizer.ts";
 
 /** How a stream turns ids into text. */

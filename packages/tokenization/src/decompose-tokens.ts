@@ -1,5 +1,5 @@
 /** The tokens of one vocabulary in terms of another. */
-import { UnsupportedError } from "@veridraft/core-probs";
+import { UnsupportedError } from "@veridraft/core-probs/errors";
 import { createBpe } from "./bpe.ts";
 import { spell, unspellAll } from "./byte-level.ts";
 import type { Tokenizer } from "./tokenizer.ts";

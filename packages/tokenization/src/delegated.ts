@@ -4,7 +4,7 @@
  *
  * Control tokens are kept from it: as elsewhere, no text turns into one unless asked.
  */
-import { isProbsError } from "@veridraft/core-probs";
+import { isProbsError } from "@veridraft/core-probs/errors";
 import type { Encoder } from "./bpe.ts";
 import type { Kind } from "./kind.ts";
 import { PieceTable } from "./piece-table.ts";

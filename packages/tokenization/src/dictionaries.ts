@@ -1,5 +1,5 @@
 /** Dictionaries of strings learned from a text without any split before, and the encoders that use them: what the theory of tokenization is about. */
-import { InvalidArgumentError } from "@veridraft/core-probs";
+import { InvalidArgumentError } from "@veridraft/core-probs/errors";
 
 /** A dictionary with the rules that made it, in order: two neighbors become one token. */
 export interface PairDictionary {

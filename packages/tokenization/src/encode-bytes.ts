@@ -1,5 +1,5 @@
 /** Ids of bytes that need not be text, and back. */
-import { InvalidArgumentError, UnsupportedError } from "@veridraft/core-probs";
+import { InvalidArgumentError, UnsupportedError } from "@veridraft/core-probs/errors";
 import { joinIds } from "./join-ids.ts";
 import { type Kind, kindOf } from "./kind.ts";
 import type { Tokenizer } from "./tokenizer.ts";

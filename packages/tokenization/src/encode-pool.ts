@@ -1,7 +1,7 @@
 /** Encodes many texts on threads that share one copy of the tables. */
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
-import { InvalidArgumentError } from "@veridraft/core-probs";
+import { InvalidArgumentError } from "@veridraft/core-probs/errors";
 import { saveTables } from "./tables.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 

@@ -1,4 +1,4 @@
-import { ModelFileError, UnsupportedError } from "@veridraft/core-probs";
+import { ModelFileError, UnsupportedError } from "@veridraft/core-probs/errors";
 import { ggmlPreTokenizer } from "./pre-tokenizer.ts";
 import { createTokenizer, type Tokenizer } from "./tokenizer.ts";
 import { findEndIds } from "./vocabulary.ts";

@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from "@veridraft/core-probs";
+import { InvalidArgumentError } from "@veridraft/core-probs/errors";
 import type { Bpe, Encoder } from "./bpe.ts";
 import type { TokenBytes } from "./byte-level.ts";
 import type { PieceTable } from "./piece-table.ts";
@@ -26,11 +26,17 @@ export interface Kind {
   spell(bytes: Uint8Array): string;
 }
 
+/** What a tokenizer is built of. */
+export interface BuiltKind extends Kind {
+  /** A text between its user-defined tokens, and with `special` its control tokens, too: ids for these. */
+  cut(text: string, special: boolean): (number | string)[];
+}
+
 /** What each tokenizer is built of, for the other files of this package. */
-export const kinds = new WeakMap<object, Kind>();
+export const kinds = new WeakMap<object, BuiltKind>();
 
 /** What a tokenizer is built of. @throws InvalidArgumentError where it is not one of this package. */
-export function kindOf(caller: string, tokenizer: object): Kind {
+export function kindOf(caller: string, tokenizer: object): BuiltKind {
   const kind = kinds.get(tokenizer);
   if (kind === undefined) {
     throw new InvalidArgumentError(

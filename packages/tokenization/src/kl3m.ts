@@ -11,7 +11,7 @@
  * strings are protected vocabulary and not added tokens, which would cut numbers anywhere, so those that the split cuts are left out; terms are the caller's,
  * not reporters-db; sizes are exact, so that nothing is filled with blanks.
  */
-import { InvalidArgumentError } from "@veridraft/core-probs";
+import { InvalidArgumentError } from "@veridraft/core-probs/errors";
 import { createPreTokenizer } from "./pre-tokenizer.ts";
 import type { TrainOptions } from "./train-bpe.ts";
 import type { Vocabulary } from "./vocabulary.ts";

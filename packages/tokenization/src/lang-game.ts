@@ -1,5 +1,6 @@
 /** The questions that show whether a model knows how its tokens are spelled: LangGame and addition of Sims et al., 2025, arXiv:2506.01687 (see stochastok.ts). */
-import { InvalidArgumentError, type Rng } from "@veridraft/core-probs";
+import type { Rng } from "@veridraft/core-probs";
+import { InvalidArgumentError } from "@veridraft/core-probs/errors";
 
 /** What a question asks for. */
 export const langGameKinds = ["most", "contains", "starts", "ends", "longest", "shortest"] as const;

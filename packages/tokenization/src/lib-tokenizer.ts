@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from "@veridraft/core-probs";
+import { InvalidArgumentError } from "@veridraft/core-probs/errors";
 import { forcedLength, RankedLexicon, segmentsBetter, type Symbols } from "./lib-lexicon.ts";
 
 /** Segments text with a trained lexicon. Ids: 0 .. 255 are bytes, for symbols that no unit has, then the units by rank. */

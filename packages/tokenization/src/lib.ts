@@ -12,7 +12,8 @@
  * Departures: rewards act on the ranks as they are (the authors' code works on an index that is not renewed); where encoding meets a unit without a shorter
  * match it takes the unit, not one symbol (theirs emits symbols that may be no units); symbols without a unit are coded as bytes.
  */
-import { InvalidArgumentError, type Rng } from "@veridraft/core-probs";
+import type { Rng } from "@veridraft/core-probs";
+import { InvalidArgumentError } from "@veridraft/core-probs/errors";
 import { forcedLength, RankedLexicon, segmentsBetter, type Symbols } from "./lib-lexicon.ts";
 
 export interface LibOptions {

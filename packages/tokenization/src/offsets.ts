@@ -1,15 +1,16 @@
 /**
  * Where tokens are in a text, in UTF-16 units and in bytes of UTF-8.
  *
- * Tokens are laid along the text, byte by byte, so nothing is searched. A token that holds part of a character spans all of it in UTF-16.
+ * Tokens are laid along the text, byte by byte, so nothing is searched. A token that holds part of a character spans all of it in UTF-16. Where the
+ * normalizer changes a character with its marks, a token that holds part of the result spans all of what it came from.
  *
- * Does not: texts that the tokenizer's normalizer changes, and tokenizers that delegate.
+ * Does not: tokenizers that delegate.
  */
-import { UnsupportedError } from "@veridraft/core-probs";
-import { kindOf } from "./kind.ts";
+import { UnsupportedError } from "@veridraft/core-probs/errors";
+import { type Kind, kindOf } from "./kind.ts";
 import type { EncodeOptions, Tokenizer } from "./tokenizer.ts";
 
-/** Ids and where they are: token i is `text.slice(starts[i], ends[i])`, and the bytes from `byteStarts[i]` to `byteEnds[i]`. */
+/** Ids and where they come from: token i from `text.slice(starts[i], ends[i])`, and from the bytes from `byteStarts[i]` to `byteEnds[i]`. */
 export interface Encoding {
   readonly ids: Int32Array;
   readonly starts: Int32Array;
@@ -19,13 +20,15 @@ export interface Encoding {
 }
 
 const utf8Encoder = new TextEncoder();
+const utf8Decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const blank = 0x20;
 
 /**
  * `tokenizer.encode(text, options)` with the place of each token. Spans of bytes follow one another without gaps, but for bytes that the vocabulary
- * lacks. The space that SentencePiece puts before a text is at no place: its token begins where the text does.
+ * lacks; they overlap only in what the normalizer changes. The space that SentencePiece puts before a text is at no place: its token begins where the
+ * text does.
  *
- * @throws UnsupportedError where the normalizer changes the text, and for tokenizers that delegate.
+ * @throws UnsupportedError for tokenizers that delegate.
  */
 export function encodeWithOffsets(
   tokenizer: Tokenizer,
@@ -39,14 +42,12 @@ export function encodeWithOffsets(
     );
   }
   const isByteLevel = kind.bpe !== undefined;
-  if (isByteLevel && kind.prepare(text) !== text) {
-    throw new UnsupportedError(
-      "encodeWithOffsets: the tokenizer's normalizer changes this text; normalize it first (text.normalize()) and take offsets in the result",
-    );
-  }
   const ids = tokenizer.encode(text, options);
-  const bytes = utf8Encoder.encode(text);
-  const [byteStarts, byteEnds] = [new Int32Array(ids.length), new Int32Array(ids.length)];
+  const spans = isByteLevel
+    ? kind.cut(text, options?.special === true).flatMap((part) => spansOf(part, tokenizer, kind))
+    : [[text, text] as const];
+  const { bytes, places } = lay(spans);
+  const [from, to] = [new Int32Array(ids.length), new Int32Array(ids.length)]; // in `bytes`
   const missing = new Uint8Array(256);
   for (const byte of tokenizer.missingBytes) missing[byte] = 1;
   const { vocabulary } = tokenizer;
@@ -58,7 +59,7 @@ export function encodeWithOffsets(
     const literal = isLiteral(ids[i]);
     const token = tokenizer.tokenBytes(ids[i]);
     if (!literal) while (missing[bytes[at]] === 1) at++;
-    byteStarts[i] = at;
+    from[i] = at;
     if (literal || isByteLevel) at += token.length;
     else {
       for (const [index, byte] of token.entries()) {
@@ -67,35 +68,81 @@ export function encodeWithOffsets(
         else if (!(index === 0 && opensPart && kind.addsSpace)) at += bytes[at] === blank ? 1 : 3;
       }
     }
-    byteEnds[i] = at;
+    to[i] = at;
     opensPart = literal;
   }
-  const units = unitsOf(bytes);
+  const begin = (of: Int32Array): Int32Array => from.map((start) => of[start]);
+  const end = (of: Int32Array, starts: Int32Array): Int32Array =>
+    to.map((stop, i) => (stop > from[i] ? of[stop - 1] : starts[stop]));
   return {
     ids,
-    starts: byteStarts.map((start) => units.starts[start]),
-    ends: byteEnds.map((end, i) => (end > byteStarts[i] ? units.ends[end - 1] : units.starts[end])),
-    byteStarts,
-    byteEnds,
+    starts: begin(places.starts),
+    ends: end(places.ends, places.starts),
+    byteStarts: begin(places.byteStarts),
+    byteEnds: end(places.byteEnds, places.byteStarts),
   };
 }
 
-/** Of each byte, where its character begins and ends in UTF-16. */
-function unitsOf(bytes: Uint8Array): { starts: Int32Array; ends: Int32Array } {
-  const starts = new Int32Array(bytes.length + 1);
-  const ends = new Int32Array(bytes.length);
+/** Of each byte that is encoded, where that which it comes from begins and ends in the text; the starts have the end of the text, too. */
+type Places = Omit<Encoding, "ids">;
+
+/** A character and what may be composed with it: marks, and the vowels and last consonants of Hangul. */
+const clusters = /[^][\p{M}\u1160-\u11ff]*/gu;
+
+/** A part of a text, and what is encoded in its place. */
+type Span = readonly [given: string, encoded: string];
+
+function spansOf(part: number | string, tokenizer: Tokenizer, { prepare }: Kind): Span[] {
+  if (typeof part === "number") {
+    const literal = utf8Decoder.decode(tokenizer.tokenBytes(part));
+    return [[literal, literal]];
+  }
+  const encoded = prepare(part);
+  if (encoded === part) return [[part, part]];
+  const spans = Array.from(part.matchAll(clusters), ([own]): Span => [own, prepare(own)]);
+  // A normalizer that knows more than `clusters` does leaves one span.
+  return spans.map(([, own]) => own).join("") === encoded ? spans : [[part, encoded]];
+}
+
+function lay(spans: readonly Span[]): { readonly bytes: Uint8Array; readonly places: Places } {
+  const bytes = utf8Encoder.encode(spans.map(([, encoded]) => encoded).join(""));
+  const places = {
+    starts: new Int32Array(bytes.length + 1),
+    ends: new Int32Array(bytes.length),
+    byteStarts: new Int32Array(bytes.length + 1),
+    byteEnds: new Int32Array(bytes.length),
+  };
+  const { starts, ends, byteStarts, byteEnds } = places;
+  let at = 0; // in `bytes`
   let unit = 0;
-  for (let i = 0; i < bytes.length;) {
-    const lead = bytes[i];
-    const width = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-    const after = unit + (width === 4 ? 2 : 1);
-    starts.fill(unit, i, i + width);
-    ends.fill(after, i, i + width);
-    unit = after;
-    i += width;
+  let byte = 0;
+  for (const [given, encoded] of spans) {
+    const stop = at + Buffer.byteLength(encoded);
+    if (given !== encoded) {
+      const length = Buffer.byteLength(given);
+      starts.fill(unit, at, stop);
+      ends.fill(unit + given.length, at, stop);
+      byteStarts.fill(byte, at, stop);
+      byteEnds.fill(byte + length, at, stop);
+      [at, unit, byte] = [stop, unit + given.length, byte + length];
+      continue;
+    }
+    while (at < stop) {
+      const lead = bytes[at];
+      const width = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+      const units = width === 4 ? 2 : 1;
+      for (let i = 0; i < width; i++, at++) {
+        starts[at] = unit;
+        ends[at] = unit + units;
+        byteStarts[at] = byte++;
+        byteEnds[at] = byte;
+      }
+      unit += units;
+    }
   }
   starts[bytes.length] = unit;
-  return { starts, ends };
+  byteStarts[bytes.length] = byte;
+  return { bytes, places };
 }
 
 /**

@@ -123,7 +123,7 @@ export class PieceTable {
       this.kept = grown;
       this.keptView = new DataView(grown.buffer);
     }
-    this.kept.set(new Uint8Array(view.buffer, view.byteOffset + start, length), at);
+    for (let i = 0; i < length; i++) this.kept[at + i] = view.getUint8(start + i);
     return at;
   }
 

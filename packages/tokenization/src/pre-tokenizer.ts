@@ -6,7 +6,7 @@
  *
  * Does not: components that change or drop text (Metaspace, add_prefix_space, behaviors other than Isolated).
  */
-import { UnsupportedError } from "@veridraft/core-probs";
+import { UnsupportedError } from "@veridraft/core-probs/errors";
 import { findScanner, type Scanner } from "./scanners.ts";
 import {
   compilePattern,

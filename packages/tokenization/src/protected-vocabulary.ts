@@ -6,7 +6,7 @@
  *
  * Here they get merges after all others, so they respect the split and the encoder stays linear.
  */
-import { InvalidArgumentError } from "@veridraft/core-probs";
+import { InvalidArgumentError } from "@veridraft/core-probs/errors";
 import { spell } from "./byte-level.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 

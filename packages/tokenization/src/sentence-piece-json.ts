@@ -4,7 +4,7 @@
  *
  * Does not: Metaspace that splits or puts spaces before texts, which it leaves out where one is there; texts that are changed in any other way.
  */
-import { UnsupportedError } from "@veridraft/core-probs";
+import { UnsupportedError } from "@veridraft/core-probs/errors";
 import type { ComponentJson, TokenizerJson } from "./tokenizer-json.ts";
 
 const spaceMark = "▁";

@@ -5,7 +5,7 @@
  * in the published patterns what follows cannot match what they took. (?i:...) is written out in ASCII letters, as
  * llama.cpp does.
  */
-import { UnsupportedError } from "@veridraft/core-probs";
+import { UnsupportedError } from "@veridraft/core-probs/errors";
 
 const whiteSpace = "\\t-\\r \\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
 

@@ -9,7 +9,8 @@
  * Departures: tokens of several bytes without a pair are listed, not an error; the table is built at each start (the authors' cache on disk, once read
  * back, splits nothing); places come with the text, so that masks and labels can follow.
  */
-import { InvalidArgumentError, type Rng, ShapeError } from "@veridraft/core-probs";
+import type { Rng } from "@veridraft/core-probs";
+import { InvalidArgumentError, ShapeError } from "@veridraft/core-probs/errors";
 import type { Tokenizer } from "./tokenizer.ts";
 
 /** The pairs that tokens can be split into. */

@@ -4,7 +4,8 @@
  * Michael Bommarito, Daniel Martin Katz and Jillian Bommarito, "KL3M Tokenizers", 2025, arXiv:2503.17247, in their multi-word variants: the split is for
  * training only; the tokenizer takes a text as one piece, so its `preTokenizer` is ByteLevel with `use_regex` false.
  */
-import { InvalidArgumentError, type Rng } from "@veridraft/core-probs";
+import type { Rng } from "@veridraft/core-probs";
+import { InvalidArgumentError } from "@veridraft/core-probs/errors";
 import type { SplitText } from "./count-pieces.ts";
 
 /**

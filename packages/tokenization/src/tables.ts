@@ -6,7 +6,7 @@
  *
  * Does not: SentencePiece, and vocabularies with the heap encoder.
  */
-import { ModelFileError, UnsupportedError } from "@veridraft/core-probs";
+import { ModelFileError, UnsupportedError } from "@veridraft/core-probs/errors";
 import { bpeOf, linearReason } from "./bpe.ts";
 import { LinearEncoder, PairRules } from "./bpe-linear.ts";
 import { byteLevelKind, spellVocabulary } from "./byte-level-kind.ts";

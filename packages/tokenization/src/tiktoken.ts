@@ -4,7 +4,11 @@
  * Mostly, a token is made of the two parts that its bytes encode to with the tokens before it. Where that fails for one token, any two tokens that
  * make up a third merge to it, as in tiktoken, and the heap encoder may take over.
  */
-import { InvalidArgumentError, ModelFileError, UnsupportedError } from "@veridraft/core-probs";
+import {
+  InvalidArgumentError,
+  ModelFileError,
+  UnsupportedError,
+} from "@veridraft/core-probs/errors";
 import { createBpeOfIds, type MergeIds } from "./bpe.ts";
 import { PairRules } from "./bpe-linear.ts";
 import { type TokenBytes, unspellAll } from "./byte-level.ts";
@@ -128,6 +132,9 @@ for (const [value, character] of [
   sextets[character.charCodeAt(0)] = value;
 }
 
+/** Ranks are ids, and each id takes memory. */
+const rankLimit = 2 ** 24;
+
 /** Tokens by id; ids without a line are empty. */
 function readTokens(file: string): TokenBytes {
   const bytes = new Uint8Array(Math.ceil((3 * file.length) / 4));
@@ -160,17 +167,18 @@ function readTokens(file: string): TokenBytes {
       bytes[end++] = bits >> 2;
     }
     while (file[i] === "=") i++;
-    const id = Number(file.slice(i, stop));
+    const blank = i;
+    let id = 0;
+    for (i++; i < stop && id < rankLimit; i++) {
+      const digit = file.charCodeAt(i) - 0x30;
+      if (!(digit >= 0 && digit <= 9)) break;
+      id = 10 * id + digit;
+    }
+    const isLine = file[blank] === " " && i > blank + 1 && (i === stop || file[i] === "\r");
     if (stop > at) {
-      if (
-        end === begin ||
-        rest === 1 ||
-        file[i] !== " " ||
-        !Number.isInteger(id) ||
-        id < starts.length
-      ) {
+      if (!isLine || end === begin || rest === 1 || id < starts.length || id >= rankLimit) {
         throw new ModelFileError(
-          `tokenizerFromTiktoken: line ${line}, "${file.slice(at, Math.min(stop, at + 60))}", is not a token in base64 and a rank of at least ${starts.length}`,
+          `tokenizerFromTiktoken: line ${line}, "${file.slice(at, Math.min(stop, at + 60))}", is not a token in base64 and a rank of at least ${starts.length} and below ${rankLimit}`,
         );
       }
       while (starts.length <= id) starts.push(begin);

@@ -1,5 +1,5 @@
 /** Checks that a parsed tokenizer.json has the shape that its readers rely on, before they do. */
-import { ModelFileError } from "@veridraft/core-probs";
+import { ModelFileError } from "@veridraft/core-probs/errors";
 
 /** Lists of components inside a component of type "Sequence". */
 const sequenceKeys = ["normalizers", "pretokenizers", "processors", "decoders"];

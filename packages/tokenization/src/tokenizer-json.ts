@@ -4,7 +4,7 @@
  * Does not: normalizers other than NFC for byte-level BPE, added tokens that strip white space, models other than BPE. All of these throw
  * UnsupportedError by name.
  */
-import { ModelFileError, UnsupportedError } from "@veridraft/core-probs";
+import { ModelFileError, UnsupportedError } from "@veridraft/core-probs/errors";
 import { spellByte } from "./byte-level.ts";
 import { createPreTokenizer, type PreTokenizerJson } from "./pre-tokenizer.ts";
 import { readSpacePrefix, scoresOf } from "./sentence-piece-json.ts";

@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from "@veridraft/core-probs";
+import { InvalidArgumentError } from "@veridraft/core-probs/errors";
 import type { BpeAlgorithm } from "./bpe.ts";
 import { createByteLevel, type Splitting } from "./byte-level-kind.ts";
 import { type Kind, kinds } from "./kind.ts";
@@ -266,7 +266,10 @@ export function tokenizerOf(
       return normalIds.get(kind.spell(utf8Encoder.encode(text)));
     },
   };
-  kinds.set(tokenizer, kind);
+  kinds.set(tokenizer, {
+    ...kind,
+    cut: (text, special) => cut(text, special ? specialPattern : userPattern),
+  });
   return tokenizer;
 }
 

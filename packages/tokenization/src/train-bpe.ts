@@ -4,7 +4,7 @@
  * Ids: control tokens first, then the 256 bytes in the order of their characters in the byte-level alphabet, then the merges; with protected
  * strings, theirs come last. WordPiece and Unigram are not trained here by choice: byte-level BPE loses no text and has the exact linear encoder.
  */
-import { InvalidArgumentError } from "@veridraft/core-probs";
+import { InvalidArgumentError } from "@veridraft/core-probs/errors";
 import { spell, spellByte } from "./byte-level.ts";
 import { countPieces, type SplitText } from "./count-pieces.ts";
 import { createPreTokenizer, type PreTokenizerJson } from "./pre-tokenizer.ts";

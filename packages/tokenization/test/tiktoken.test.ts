@@ -77,9 +77,14 @@ describe("tokenizerFromTiktoken()", () => {
 
   it("names the line that is no token", () => {
     const words = "is not a token in base64 and a rank of at least";
-    expect(load("IQ== 0\nx")).toThrow(`tokenizerFromTiktoken: line 2, "x", ${words} 1`);
+    expect(load("IQ== 0\nx")).toThrow(
+      `tokenizerFromTiktoken: line 2, "x", ${words} 1 and below 16777216`,
+    );
     expect(load("IQ== 0\nIg== 0")).toThrow(`line 2, "Ig== 0", ${words} 1`);
     expect(load("IQ==0")).toThrow(`line 1, "IQ==0", ${words} 0`);
+    expect(load("IQ== 4x")).toThrow(`line 1, "IQ== 4x", ${words} 0`);
+    expect(load("IQ== 99999999999")).toThrow(`line 1, "IQ== 99999999999", ${words} 0`);
+    expect(load("IQ== 0\r\nIg== 1\r\n")).not.toThrow();
     expect(load("I! 0")).toThrow(`line 1, "I! 0", ${words} 0`);
   });
 
