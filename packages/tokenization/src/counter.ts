@@ -2,10 +2,11 @@
  * Counts the tokens of a text that grows and shrinks at its end, as one that is typed does.
  *
  * The last pieces of a text may change with what follows, so four of them are encoded again with each change (piece-reader.ts says why four); the others
- * are settled. A change costs as much as these four, however long the text is.
+ * are settled. A change costs as much as these four, however long the text is. Where a normalizer composes characters across pieces, these count as one.
  */
 import { InvalidArgumentError, UnsupportedError } from "@veridraft/core-probs/errors";
 import { kindOf } from "./kind.ts";
+import { spansOf } from "./normal-spans.ts";
 import { PieceReader } from "./piece-reader.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
@@ -26,15 +27,13 @@ const unsettled = 4;
 /**
  * A counter of an empty text. `count` always is `tokenizer.count` of the text.
  *
- * @throws UnsupportedError for tokenizers whose split has no scanner (see `explain()`), that normalize, or that have user-defined tokens.
+ * @throws UnsupportedError for tokenizers whose split has no scanner (see `explain()`), or that have user-defined tokens.
  */
 export function createCounter(tokenizer: Tokenizer): TokenCounter {
   const { scanner, prepare } = kindOf("createCounter", tokenizer);
-  const { vocabulary } = tokenizer;
-  const normalizes = "normalizer" in vocabulary && vocabulary.normalizer !== undefined;
-  if (scanner === undefined || normalizes || vocabulary.userDefinedIds.size > 0) {
+  if (scanner === undefined || tokenizer.vocabulary.userDefinedIds.size > 0) {
     throw new UnsupportedError(
-      "createCounter: a tokenizer without scanner, with a normalizer or with user-defined tokens is not supported; count the whole text",
+      "createCounter: a tokenizer without scanner or with user-defined tokens is not supported; count the whole text",
     );
   }
   const find = scanner;
@@ -46,15 +45,28 @@ export function createCounter(tokenizer: Tokenizer): TokenCounter {
   const tokens = [0];
 
   function add(text: string): void {
-    reader.read(prepare(text), find, (count) => {
-      let start = 0;
-      for (let i = 0; i < count; i++) {
-        const end = reader.ends[i];
-        const piece = decoder.decode(reader.bytes.subarray(start, end));
-        units.push(units[pieces.length] + piece.length);
-        tokens.push(tokens[pieces.length] + tokenizer.count(piece));
-        pieces.push(piece);
-        start = end;
+    const spans = spansOf(text, prepare);
+    let span = 0; // the first that does not end within the pieces so far
+    let [spanStart, given] = [0, 0]; // where it begins, in what is encoded and in the text
+    let end = 0; // of the pieces so far
+    let [settled, count] = [0, 0]; // where the next entry begins in the text, and its tokens
+    const visit = (piece: string): void => {
+      end += piece.length;
+      count += tokenizer.count(piece);
+      for (; span < spans.length && spanStart + spans[span][1].length <= end; span++) {
+        spanStart += spans[span][1].length;
+        given += spans[span][0].length;
+      }
+      if (end > spanStart && spans[span][0] !== spans[span][1]) return; // inside of what was composed
+      const own = text.slice(settled, given + end - spanStart);
+      units.push(units[pieces.length] + own.length);
+      tokens.push(tokens[pieces.length] + count);
+      pieces.push(own);
+      [settled, count] = [settled + own.length, 0];
+    };
+    reader.read(spans.map(([, encoded]) => encoded).join(""), find, (read) => {
+      for (let i = 0, start = 0; i < read; start = reader.ends[i++]) {
+        visit(decoder.decode(reader.bytes.subarray(start, reader.ends[i])));
       }
       return true;
     });

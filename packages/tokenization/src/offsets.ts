@@ -7,7 +7,8 @@
  * Does not: tokenizers that delegate.
  */
 import { UnsupportedError } from "@veridraft/core-probs/errors";
-import { type Kind, kindOf } from "./kind.ts";
+import { kindOf } from "./kind.ts";
+import { type Span, spansOf } from "./normal-spans.ts";
 import type { EncodeOptions, Tokenizer } from "./tokenizer.ts";
 
 /** Ids and where they come from: token i from `text.slice(starts[i], ends[i])`, and from the bytes from `byteStarts[i]` to `byteEnds[i]`. */
@@ -43,10 +44,14 @@ export function encodeWithOffsets(
   }
   const isByteLevel = kind.bpe !== undefined;
   const ids = tokenizer.encode(text, options);
-  const spans = isByteLevel
-    ? kind.cut(text, options?.special === true).flatMap((part) => spansOf(part, tokenizer, kind))
-    : [[text, text] as const];
-  const { bytes, places } = lay(spans);
+  const spansOfPart = (part: number | string): Span[] => {
+    if (typeof part === "string") return spansOf(part, kind.prepare);
+    const literal = utf8Decoder.decode(tokenizer.tokenBytes(part));
+    return [[literal, literal]];
+  };
+  const { bytes, places } = lay(
+    isByteLevel ? kind.cut(text, options?.special === true).flatMap(spansOfPart) : [[text, text]],
+  );
   const [from, to] = [new Int32Array(ids.length), new Int32Array(ids.length)]; // in `bytes`
   const missing = new Uint8Array(256);
   for (const byte of tokenizer.missingBytes) missing[byte] = 1;
@@ -86,24 +91,7 @@ export function encodeWithOffsets(
 /** Of each byte that is encoded, where that which it comes from begins and ends in the text; the starts have the end of the text, too. */
 type Places = Omit<Encoding, "ids">;
 
-/** A character and what may be composed with it: marks, and the vowels and last consonants of Hangul. */
-const clusters = /[^][\p{M}\u1160-\u11ff]*/gu;
-
-/** A part of a text, and what is encoded in its place. */
-type Span = readonly [given: string, encoded: string];
-
-function spansOf(part: number | string, tokenizer: Tokenizer, { prepare }: Kind): Span[] {
-  if (typeof part === "number") {
-    const literal = utf8Decoder.decode(tokenizer.tokenBytes(part));
-    return [[literal, literal]];
-  }
-  const encoded = prepare(part);
-  if (encoded === part) return [[part, part]];
-  const spans = Array.from(part.matchAll(clusters), ([own]): Span => [own, prepare(own)]);
-  // A normalizer that knows more than `clusters` does leaves one span.
-  return spans.map(([, own]) => own).join("") === encoded ? spans : [[part, encoded]];
-}
-
+/** The bytes that are encoded, and where they come from. */
 function lay(spans: readonly Span[]): { readonly bytes: Uint8Array; readonly places: Places } {
   const bytes = utf8Encoder.encode(spans.map(([, encoded]) => encoded).join(""));
   const places = {

@@ -1,11 +1,14 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createCounter, ggmlPreTokenizer } from "@veridraft/tokenization";
+import { createCounter, createPreTokenizer, ggmlPreTokenizer } from "@veridraft/tokenization";
 import { smallTokenizer } from "./vocabularies.ts";
 
 const merges = ["h e", "l l", "he ll", "hell o", "Ġ hello"];
 const names = ["gpt-2", "smollm", "llama-bpe", "qwen2", "gpt-4o", "tekken"];
-const tokenizers = names.map((name) => smallTokenizer(merges, [], ggmlPreTokenizer(name)));
+const tokenizers = names.flatMap((name) => [
+  smallTokenizer(merges, [], ggmlPreTokenizer(name)),
+  smallTokenizer([...merges, "Ã ©"], [], { ...ggmlPreTokenizer(name), normalizer: "NFC" }),
+]);
 const unit = fc.constantFrom(
   "hello",
   " ",
@@ -16,6 +19,11 @@ const unit = fc.constantFrom(
   "1",
   "😀",
   "\u0301",
+  "\u0323",
+  "b",
+  "e",
+  "\u1112",
+  "\u1161\u11ab",
   "A",
   "字",
   "/",
@@ -59,8 +67,15 @@ describe("createCounter()", () => {
   });
 
   it("refuses tokenizers in which anything may change the start", () => {
-    expect(() => createCounter(smallTokenizer(merges, [], { normalizer: "NFC" }))).toThrow(
-      "createCounter: a tokenizer without scanner, with a normalizer or with user-defined tokens is not supported; count the whole text",
+    const preTokenizer = createPreTokenizer({
+      type: "Sequence",
+      pretokenizers: [
+        { type: "Split", pattern: { Regex: "x" }, behavior: "Isolated" },
+        { type: "ByteLevel", use_regex: false },
+      ],
+    });
+    expect(() => createCounter(smallTokenizer(merges, [], { preTokenizer }))).toThrow(
+      "createCounter: a tokenizer without scanner or with user-defined tokens is not supported; count the whole text",
     );
   });
 });
