@@ -34,7 +34,7 @@ for (const rng = key.at(0, "sample"); sums.size < 9000;) {
 const all = [...sums];
 const [asked, training] = [all.slice(0, 1000), all.slice(1000)];
 // As in GPT-2, every number of up to three digits is a token.
-const numbers = Array.from({ length: 1000 }, (_, n) => `${n} ${n}+`);
+const numbers = Array.from({ length: 1000 }, (_, n) => `${n}+`);
 const tokens = createTokenizer(await trainBpe(numbers, { vocabSize: 256 + 990, minFrequency: 1 }));
 const table = buildSplitTable(tokens);
 const bytes = createTokenizer(await trainBpe([], { vocabSize: 256 }));

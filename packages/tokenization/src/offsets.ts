@@ -134,7 +134,8 @@ function lay(spans: readonly Span[]): { readonly bytes: Uint8Array; readonly pla
 }
 
 /**
- * Cuts a text where at most `tokens` tokens are before the cut, and no character is cut through. The first part alone has at most as many tokens.
+ * Cuts a text where at most `tokens` tokens are before the cut, and no character is cut through. The first part alone has at most as many tokens. The work
+ * depends on `tokens`, not on the text, so that cutting a long text into parts takes time in proportion to its length.
  *
  * @throws UnsupportedError as {@link encodeWithOffsets}.
  */
@@ -143,10 +144,22 @@ export function splitAtTokens(
   text: string,
   tokens: number,
 ): [head: string, tail: string] {
-  const { ids, starts } = encodeWithOffsets(tokenizer, text);
-  let cut = Math.min(Math.max(tokens, 0), ids.length);
-  if (cut === ids.length) return [text, ""];
+  const wanted = Math.max(tokens, 0);
+  // What is near the end of a beginning may be encoded in another way where it goes on, so it is taken twice as long.
+  const { ids, starts } = encodeBeginning(tokenizer, text, 2 * wanted + 32);
+  if (ids.length <= wanted) return [text, ""];
+  let cut = wanted;
   // A head may end in another way than it goes on, so it is counted.
-  while (cut > 0 && tokenizer.count(text.slice(0, starts[cut]), { limit: tokens }) > tokens) cut--;
+  while (cut > 0 && tokenizer.count(text.slice(0, starts[cut]), { limit: wanted }) > wanted) cut--;
   return [text.slice(0, starts[cut]), text.slice(starts[cut])];
+}
+
+/** A beginning of a text that has `least` tokens or more, or all of it. */
+function encodeBeginning(tokenizer: Tokenizer, text: string, least: number): Encoding {
+  for (let length = 8 * least; length < text.length; length *= 2) {
+    const splitsPair = (text.charCodeAt(length) & 0xfc00) === 0xdc00;
+    const encoding = encodeWithOffsets(tokenizer, text.slice(0, splitsPair ? length - 1 : length));
+    if (encoding.ids.length >= least) return encoding;
+  }
+  return encodeWithOffsets(tokenizer, text);
 }

@@ -6,6 +6,7 @@ import {
   splitAtTokens,
   type Tokenizer,
 } from "@veridraft/tokenization";
+import { kindOf } from "../src/kind.ts";
 import { bytePieces, smallTokenizer } from "./vocabularies.ts";
 
 const tokenizer = smallTokenizer(["h e", "l l", "he ll", "hell o", "Ġ hello", "ð Ł"], ["<|x|>"]);
@@ -147,13 +148,29 @@ describe("splitAtTokens()", () => {
     expect(splitAtTokens(tokenizer, "hello", 9)).toEqual(["hello", ""]);
   });
 
+  it("does not read a long text to its end", () => {
+    const workFor = (text: string): number => {
+      const fresh = smallTokenizer(["h e", "l l", "he ll"]); // which has kept no pieces
+      const [head, tail] = splitAtTokens(fresh, text, 100);
+      const work = kindOf("test", fresh).encoder.operations;
+      expect(work).toBeGreaterThan(0);
+      expect(fresh.count(head)).toBe(100);
+      expect(head + tail).toBe(text);
+      return work;
+    };
+    const sentence = "hello😀 hello's 1234 é and words ";
+    expect(workFor(sentence.repeat(10_000))).toBe(workFor(sentence.repeat(1000)));
+  });
+
   it("gives a head of no more tokens, and loses nothing", () => {
     const unit = fc.constantFrom("hello", " ", "\n", "h", "😀", "'s", "1");
     fc.assert(
-      fc.property(fc.string({ unit, maxLength: 12 }), fc.nat({ max: 12 }), (text, tokens) => {
+      fc.property(fc.string({ unit, maxLength: 400 }), fc.nat({ max: 12 }), (text, tokens) => {
         const [head, tail] = splitAtTokens(tokenizer, text, tokens);
         expect(head + tail).toBe(text);
         expect(tokenizer.count(head)).toBeLessThanOrEqual(tokens);
+        // As many as fit, but where a head ends in another way than it goes on.
+        if (tail !== "") expect(tokenizer.count(head)).toBeGreaterThanOrEqual(tokens - 4);
       }),
     );
   });
