@@ -37,15 +37,16 @@ const [asked, training] = [all.slice(0, 1000), all.slice(1000)];
 const numbers = Array.from({ length: 1000 }, (_, n) => `${n}+`);
 const tokens = createTokenizer(await trainBpe(numbers, { vocabSize: 256 + 990, minFrequency: 1 }));
 const table = buildSplitTable(tokens);
-const bytes = createTokenizer(await trainBpe([], { vocabSize: 256 }));
+const digitIds = (text: string): number[] =>
+  [...text].flatMap((digit) => [...tokens.encode(digit)]);
 
 interface Arm {
   readonly name: string;
-  readonly tokenizer: typeof tokens;
+  readonly encode: (text: string) => ArrayLike<number>;
   readonly p: number;
 }
 
-async function run({ name, tokenizer, p }: Arm): Promise<number> {
+async function run({ name, encode, p }: Arm): Promise<number> {
   const config: TransformerConfig = {
     vocabSize: tokens.vocabSize,
     contextLength: longest,
@@ -58,7 +59,7 @@ async function run({ name, tokenizer, p }: Arm): Promise<number> {
     rotaryBase: 10_000,
     tied: true,
   };
-  const end = tokenizer.encode("\n");
+  const end = Array.from(encode("\n"));
   const logits = jit(runner, (weights: Transformer<Tensor>, rows: Tensor) =>
     logitsOf(weights, transformer(weights, rows, config)),
   );
@@ -76,8 +77,8 @@ async function run({ name, tokenizer, p }: Arm): Promise<number> {
           const mask = new Float32Array(windows.length);
           for (let row = 0; row < batch; row++) {
             const [prompt, answer] = training[Math.floor(rng.uniform() * training.length)];
-            const given = tokenizer.encode(prompt);
-            const rest = [...tokenizer.encode(answer), ...end];
+            const given = Array.from(encode(prompt));
+            const rest = [...Array.from(encode(answer)), ...end];
             const { ids, origins } = expandTokens([...given, ...rest], table, { p }, rng);
             windows.set(ids, row * longest);
             ids.forEach((_, i) => (mask[row * longest + i] = Number(origins[i] >= given.length)));
@@ -100,7 +101,7 @@ async function run({ name, tokenizer, p }: Arm): Promise<number> {
 
   /** The share of sums that the model writes in full, token by token. */
   async function score(): Promise<number> {
-    const rows = asked.map(([prompt]) => [...tokenizer.encode(prompt)]);
+    const rows = asked.map(([prompt]) => Array.from(encode(prompt)));
     const starts = rows.map(({ length }) => length);
     for (let step = 0; step < 6; step++) {
       const data = Int32Array.from(
@@ -114,7 +115,7 @@ async function run({ name, tokenizer, p }: Arm): Promise<number> {
       });
     }
     const right = asked.filter(
-      ([, answer], i) => tokenizer.decode(rows[i].slice(starts[i])).split("\n")[0] === answer,
+      ([, answer], i) => tokens.decode(rows[i].slice(starts[i])).split("\n")[0] === answer,
     );
     return right.length / asked.length;
   }
@@ -123,7 +124,7 @@ async function run({ name, tokenizer, p }: Arm): Promise<number> {
 console.log(
   `sums in full after ${Array.from({ length: rounds }, (_, i) => stepsAtOnce * (i + 1)).join(", ")} steps`,
 );
-const plain = await run({ name: "tokens", tokenizer: tokens, p: 0 });
-const split = await run({ name: "split tokens", tokenizer: tokens, p: 1 });
-await run({ name: "digits", tokenizer: bytes, p: 0 });
+const plain = await run({ name: "tokens", encode: tokens.encode, p: 0 });
+const split = await run({ name: "split tokens", encode: tokens.encode, p: 1 });
+await run({ name: "digits", encode: digitIds, p: 0 });
 console.log(`split tokens learn more than tokens: ${split > plain}`);

@@ -59,6 +59,12 @@ const long = createTokenizer(await trainBpe([training], { vocabSize: 8192, longe
 
 const kinds = ["ocr", "transposition", "deletion", "insertion"] as const;
 const words = [...new Set(heldOut.match(/ [a-z]{4,}/g))];
+const show = ({ sameCount, jaccard, changedPerError }: Stability): string =>
+  [
+    `same count ${sameCount.toFixed(2)}`,
+    ...(Number.isNaN(jaccard) ? [] : [`overlap ${jaccard.toFixed(2)}`]),
+    `changed ${changedPerError.toFixed(2)}`,
+  ].join(", ");
 for (const kind of kinds) {
   const rng = key.at(0, "sample");
   const pairs = words.map((word): [string, string] => {
@@ -66,12 +72,6 @@ for (const kind of kinds) {
     return [word, corruptAt(word, 1 + Math.floor(rng.uniform() * places), kind, rng)];
   });
   const [few, many] = [short, long].map((tokenizer) => boundaryStability(tokenizer, pairs));
-  const show = ({ sameCount, jaccard, changedPerError }: Stability): string =>
-    [
-      `same count ${sameCount.toFixed(2)}`,
-      ...(Number.isNaN(jaccard) ? [] : [`overlap ${jaccard.toFixed(2)}`]),
-      `changed ${changedPerError.toFixed(2)}`,
-    ].join(", ");
   console.log(`${kind}: short ${show(few)}; long ${show(many)}`);
   if (kind !== "ocr") continue;
   const stable = few.sameCount >= 0.5 && few.changedPerError <= 1.9;

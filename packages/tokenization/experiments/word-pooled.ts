@@ -3,8 +3,8 @@
  * words, of about as many parameters, all trained for the same time. Two arms tell how much of a comparison is how it is made: all padding in the loss, as the
  * authors have it, and bytes without positions, as their baselines are.
  *
- * What the paper claims does not show in half a minute, nor in five: pooled models trail the bytes, since half of a canvas is padding, and all are
- * right on frequent words alone. What shows is the rate at which they write. An argument sets the seconds of each model: `experiments/word-pooled.ts 300`.
+ * In half a minute pooled models trail the bytes, since half of a canvas is padding; in five they are level, and all are right on frequent words alone. What
+ * shows at once is the rate at which they write. An argument sets the seconds of each model: `experiments/word-pooled.ts 300`.
  */
 import {
   adamW,
