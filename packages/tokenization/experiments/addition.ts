@@ -2,13 +2,11 @@
  * Addition of numbers of two digits, the sum written backwards, which a model must look into its tokens to learn: small transformers of equal size on whole
  * numbers as tokens, on the same tokens split at random as StochasTok does, and on digits. A ninth of the pairs is left out of training and asked for.
  */
-import { jit, type Tensor } from "@veridraft/autodiff";
+import { jit } from "@veridraft/autodiff";
 import {
   initTransformer,
-  logitsOf,
+  languageModelLogits,
   trainLanguageModel,
-  type Transformer,
-  transformer,
   type TransformerConfig,
   type WindowBatch,
 } from "@veridraft/autodiff/nn";
@@ -60,9 +58,7 @@ async function run({ name, encode, p }: Arm): Promise<number> {
     tied: true,
   };
   const end = Array.from(encode("\n"));
-  const logits = jit(runner, (weights: Transformer<Tensor>, rows: Tensor) =>
-    logitsOf(weights, transformer(weights, rows, config)),
-  );
+  const logits = jit(runner, languageModelLogits(config));
   let params = initTransformer(config, key.at(1, "draft"), 0.05);
   const shares: number[] = [];
   for (let round = 0; round < rounds; round++) {

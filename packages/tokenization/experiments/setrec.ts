@@ -2,12 +2,10 @@
  * A shop of 500 items of 20 kinds, a tenth of them new and known by their text alone: SETRec with all its tokens, with one kind of them, and items as
  * sequences of codes that a beam search spells. People walk between three kinds; popular items are bought more often.
  */
-import { adamW, jit, type Tensor, train, valueAndGrad } from "@veridraft/autodiff";
+import { adamW, jit, train, valueAndGrad } from "@veridraft/autodiff";
 import {
   initTransformer,
-  logitsOf,
-  type Transformer,
-  transformer,
+  languageModelLogits,
   type TransformerConfig,
   trainLanguageModel,
   type WindowBatch,
@@ -293,9 +291,7 @@ async function runSequence(): Promise<Figures> {
       return [only, new Set(some.flatMap((code) => [1, 2, 3].map((n) => code.slice(0, n).join())))];
     }),
   );
-  const logits = jit(runner, (weights: Transformer<Tensor>, rows: Tensor) =>
-    logitsOf(weights, transformer(weights, rows, config)),
-  );
+  const logits = jit(runner, languageModelLogits(config));
   const rankWith =
     (beam: number): Rank =>
     async (known, only) => {

@@ -22,11 +22,10 @@ import {
 } from "@veridraft/autodiff";
 import {
   initTransformer,
-  logitsOf,
+  languageModelLogits,
   textBatches,
   trainLanguageModel,
   type Transformer,
-  transformer,
   type TransformerConfig,
 } from "@veridraft/autodiff/nn";
 import { argmax, createRng, logSoftmax } from "@veridraft/core-probs";
@@ -223,9 +222,7 @@ async function runBaseline(
     ...budget(),
   });
   console.log(`${name}: ${sizeOf(params)} parameters, ${step} steps`);
-  const logits = jit(runner, (weights: Transformer<Tensor>, rows: Tensor) =>
-    logitsOf(weights, transformer(weights, rows, config)),
-  );
+  const logits = jit(runner, languageModelLogits(config));
   for (const context of contexts) {
     const length = context + maxUnits;
     const answers: Answer[] = [];
@@ -340,9 +337,7 @@ for (let i = 0; i < 100; i++) {
 }
 const pooledRate = (1000 * written) / (performance.now() - begin);
 await model.dispose();
-const next = jit(runner, (weights: Transformer<Tensor>, rows: Tensor) =>
-  logitsOf(weights, transformer(weights, rows, bytes.config)),
-);
+const next = jit(runner, languageModelLogits(bytes.config));
 const text = Array.from(byteUnits(heldOut.slice(0, 100).join(""))).slice(0, 128);
 begin = performance.now();
 for (let i = 0; i < 200; i++) {

@@ -115,7 +115,7 @@ export function buildLinearTables(
     let node = nodeOf[left];
     let i = starts[s] + lengths[left];
     if (node === 0) {
-      nodes[4 * used] = 0;
+      nodes[4 * used] = 0; // where a node may have been tried that was there already
       node = seconds[(left << 8) | bytes[i++]] ||= used++;
     }
     for (; i < ends[s]; i++) {

@@ -23,6 +23,7 @@ export {
   type NormKind,
 } from "./layers.ts";
 export {
+  languageModelLogits,
   languageModelLoss,
   type LanguageModelTraining,
   measureBits,

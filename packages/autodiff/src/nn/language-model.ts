@@ -31,16 +31,22 @@ export interface LanguageModelTraining extends Pick<
   readonly weightDecay?: number;
 }
 
+/** The logits of rows of ids, [batch, length, vocabSize], as a function to compile. */
+export function languageModelLogits(
+  config: TransformerConfig,
+): (params: Transformer<Tensor>, rows: Tensor) => Tensor {
+  return (params, rows) => logitsOf(params, transformer(params, rows, config));
+}
+
 /** The mean of -ln p over the targets of windows, weighted by the mask, as a function to differentiate. */
 export function languageModelLoss(
   config: TransformerConfig,
 ): (params: Transformer<Tensor>, windows: Tensor, mask: Tensor) => Tensor {
-  return (params, windows, mask) => {
-    const hidden = transformer(params, slice(windows, 1, 0, -1), config);
-    return crossEntropy(logitsOf(params, hidden), slice(windows, 1, 1), {
+  const logits = languageModelLogits(config);
+  return (params, windows, mask) =>
+    crossEntropy(logits(params, slice(windows, 1, 0, -1)), slice(windows, 1, 1), {
       mask: slice(mask, 1, 1),
     });
-  };
 }
 
 /**
