@@ -1,4 +1,5 @@
 import { writeFileSync } from "node:fs";
+import { text as readText } from "node:stream/consumers";
 import { InvalidArgumentError } from "@veridraft/core-probs";
 import { encodeWithOffsets } from "@veridraft/tokenization";
 import { z } from "zod";
@@ -10,7 +11,7 @@ import { trainTokenizer } from "./train-tokenizer.ts";
 
 export const tokenizeOptions = z.strictObject({
   model: modelOptions.shape.model.describe(
-    "GGUF file, ONNX folder, tokenizer.json or name of the model.",
+    "GGUF file, ONNX folder, tokenizer.json, o200k_base.tiktoken and the like, or name of the model.",
   ),
   offsets: z
     .boolean()
@@ -53,10 +54,12 @@ export async function tokenize(words: readonly string[], flags: Flags): Promise<
     print(flags, measures, comparisonTable(measures));
     return;
   }
-  if (words.length !== 1) {
-    throw new InvalidArgumentError(`tokenize: one text is needed, got ${words.length}`);
+  if (words.length > 1 || (words.length === 0 && process.stdin.isTTY)) {
+    throw new InvalidArgumentError(
+      `tokenize: one text is needed, in quotes or on stdin, got ${words.length}`,
+    );
   }
-  await tokenizeText(words[0], flags);
+  await tokenizeText(words[0] ?? (await readText(process.stdin)), flags);
 }
 
 async function tokenizeText(text: string, flags: Flags): Promise<void> {

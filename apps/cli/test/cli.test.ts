@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { smolLM2 } from "@veridraft/model-smollm2";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { runSync as run } from "./run.ts";
+import { pipeSync, runSync as run } from "./run.ts";
 
 const sampled = "--temperature 0.8 --top-p 0.9 --seed 5 --max-tokens 32 --json".split(" ");
 
@@ -127,7 +127,10 @@ describe("veridraft tokenize and score", () => {
     expect(run("tokenize", "Hello world", "--offsets").out.split("\n")[1]).toMatch(
       /^ +905 +5-11 {2}" world"$/,
     );
-    expect(run("tokenize").err).toBe("veridraft: tokenize: one text is needed, got 0\n");
+    expect(pipeSync("Hello world\n", "tokenize", "--count").out).toBe("3\n");
+    expect(run("tokenize", "a", "b").err).toBe(
+      "veridraft: tokenize: one text is needed, in quotes or on stdin, got 2\n",
+    );
   });
 
   it("trains a tokenizer, compares it and shows what it does", { timeout: 60_000 }, async () => {
@@ -149,6 +152,14 @@ describe("veridraft tokenize and score", () => {
     expect(measures[trained].vocabSize).toBe(270);
     run("tokenize", "the <b>", "--model", trained, "--html", page);
     expect(await readFile(page, "utf8")).toContain('title="');
+    const tiktoken = join(folder, "r50k_base.tiktoken");
+    await writeFile(tiktoken, "YQ== 0\nYg== 1\nYWI= 2\n");
+    expect(JSON.parse(run("tokenize", "aab", "--model", tiktoken, "--json").out).ids).toEqual([
+      0, 2,
+    ]);
+    expect(run("tokenize", "a", "--model", "my.tiktoken").err).toBe(
+      'veridraft: my.tiktoken: how the encoding "my" splits text is not in the file and not known; known are r50k_base, p50k_base, p50k_edit, cl100k_base, o200k_base, by the name of the file\n',
+    );
     expect(run("tokenize", "--compare", trained).err).toBe(
       "veridraft: tokenize: --compare needs two tokenizers and a text file, got 1 arguments\n",
     );

@@ -20,7 +20,13 @@ export function run(
 
 /** Runs the program and waits for it. */
 export function runSync(...args: string[]): { code: number | null; out: string; err: string } {
+  return pipeSync("", ...args);
+}
+
+/** Runs the program with a text on its stdin and waits for it. */
+export function pipeSync(input: string, ...args: string[]): ReturnType<typeof runSync> {
   const { status, stdout, stderr } = spawnSync(process.execPath, [bin, ...args], {
+    input,
     encoding: "utf8",
     timeout: 60_000,
   });

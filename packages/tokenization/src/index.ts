@@ -27,6 +27,7 @@ export { createHealer, type HealedPrompt, type Healer } from "./token-healing.ts
 export { type Encoding, encodeWithOffsets, splitAtTokens } from "./offsets.ts";
 export { loadTokenizerJson } from "./delegated.ts";
 export { saveTables, tokenizerFromTables } from "./tables.ts";
+export { tiktokenEncodings } from "./tiktoken-encodings.ts";
 export { type TiktokenOptions, tokenizerFromTiktoken, toTiktoken } from "./tiktoken.ts";
 export {
   type CountOptions,

@@ -26,7 +26,7 @@ const namedPatterns: Readonly<Record<string, string>> = {
   qwen2: qwen2Pattern,
 };
 
-/** What a tiktoken file does not say. */
+/** What a tiktoken file does not say; `tiktokenEncodings` has it for OpenAI's. */
 export interface TiktokenOptions {
   /** The split before the merges: "r50k" (GPT-2), "cl100k", "o200k" or "qwen2", or a regular expression in the syntax of tiktoken. */
   readonly pattern: string;
@@ -42,7 +42,7 @@ export interface TiktokenOptions {
  * @throws UnsupportedError where the pattern has no JavaScript equivalent.
  * @example
  * const file = readFileSync("cl100k_base.tiktoken", "utf8");
- * const tokenizer = tokenizerFromTiktoken(file, { pattern: "cl100k", special: { "<|endoftext|>": 100257 } });
+ * const tokenizer = tokenizerFromTiktoken(file, tiktokenEncodings.cl100k_base);
  */
 export function tokenizerFromTiktoken(
   file: string,

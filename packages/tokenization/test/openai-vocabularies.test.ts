@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import {
   saveTables,
+  tiktokenEncodings,
   tokenizerFromTables,
   tokenizerFromTiktoken,
   toTiktoken,
@@ -10,6 +11,8 @@ import {
 import { get_encoding as getEncoding } from "tiktoken";
 import cl100k from "tiktoken/encoders/cl100k_base.json" with { type: "json" };
 import o200k from "tiktoken/encoders/o200k_base.json" with { type: "json" };
+import p50k from "tiktoken/encoders/p50k_base.json" with { type: "json" };
+import p50kEdit from "tiktoken/encoders/p50k_edit.json" with { type: "json" };
 import r50k from "tiktoken/encoders/r50k_base.json" with { type: "json" };
 
 /** The file that tiktoken packs into lines of "! first token token". */
@@ -23,11 +26,13 @@ function unpack(ranks: string): string {
     .join("\n");
 }
 
-const vocabularies = [
-  { name: "r50k", reference: "r50k_base", file: unpack(r50k.bpe_ranks) },
-  { name: "cl100k", reference: "cl100k_base", file: unpack(cl100k.bpe_ranks) },
-  { name: "o200k", reference: "o200k_base", file: unpack(o200k.bpe_ranks) },
-] as const;
+const vocabularies = {
+  r50k_base: r50k,
+  p50k_base: p50k,
+  p50k_edit: p50kEdit,
+  cl100k_base: cl100k,
+  o200k_base: o200k,
+};
 
 const licence = readFileSync(new URL("../LICENSE", import.meta.url), "utf8");
 const code = readFileSync(new URL("../src/scanners.ts", import.meta.url), "utf8");
@@ -35,16 +40,24 @@ const odd =
   "I'M fine, WE'Ve  12345\r\n\n\t字かな 한국어 naïve ǅemal Straße \x85\ufeff 👩\u200d🦰 a\u0301B";
 const texts = [licence, code, odd, "a".repeat(500), " ".repeat(300), "_".repeat(300)];
 
-describe.each(vocabularies)("$name", ({ name, reference, file }) => {
-  const tokenizer = tokenizerFromTiktoken(file, { pattern: name });
+const names = Object.keys(vocabularies) as (keyof typeof vocabularies)[];
+
+describe.each(names)("%s", (name) => {
+  const file = unpack(vocabularies[name].bpe_ranks);
+  const encodingOptions = tiktokenEncodings[name];
+  const tokenizer = tokenizerFromTiktoken(file, encodingOptions);
 
   it("has the ids of tiktoken, and decodes to the text", () => {
-    const encoding = getEncoding(reference);
+    const encoding = getEncoding(name);
     for (const text of texts) {
       const ids = tokenizer.encode(text);
       expect(ids).toEqual(Int32Array.from(encoding.encode_ordinary(text)));
       expect(tokenizer.decode(ids)).toBe(text);
     }
+    const control = Object.keys(encodingOptions.special).join("a b");
+    expect(tokenizer.encode(control, { special: true })).toEqual(
+      Int32Array.from(encoding.encode(control, "all")),
+    );
     encoding.free();
   });
 
@@ -57,7 +70,7 @@ describe.each(vocabularies)("$name", ({ name, reference, file }) => {
 
 it("has the ids of GPT-2 that are published", () => {
   // Made by OpenAI's encoder: h | F0 9F 98 | 80 | C3 A9, and a date.
-  const tokenizer = tokenizerFromTiktoken(vocabularies[0].file, { pattern: "r50k" });
+  const tokenizer = tokenizerFromTiktoken(unpack(r50k.bpe_ranks), tiktokenEncodings.r50k_base);
   expect([...tokenizer.encode("h😀é")]).toEqual([71, 47_249, 222, 2634]);
   expect([...tokenizer.encode("naïve")]).toEqual([2616, 38_776]);
   expect([...tokenizer.encode("2024-11-22")]).toEqual([1238, 1731, 12, 1157, 12, 1828]);
