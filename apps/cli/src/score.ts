@@ -2,6 +2,7 @@ import { scoreTokens } from "@veridraft/core-probs";
 import { loadModel } from "@veridraft/engine-onnx";
 import type { z } from "zod";
 import { jsonOption, modelOptions } from "./options.ts";
+import { quotePiece } from "./quote-piece.ts";
 
 export const scoreOptions = modelOptions.extend({
   json: jsonOption,
@@ -28,7 +29,7 @@ export async function score(text: string, flags: z.output<typeof scoreOptions>):
     }
     ids.forEach((id, i) => {
       const value = i === 0 ? "-" : logProbs[i - 1].toFixed(4);
-      process.stdout.write(`${value.padStart(9)}  ${JSON.stringify(tokenizer.piece(id))}\n`);
+      process.stdout.write(`${value.padStart(9)}  ${quotePiece(tokenizer.piece(id))}\n`);
     });
     process.stdout.write(
       `total ${total.toFixed(4)}, mean ${mean.toFixed(4)}, perplexity ${perplexity.toFixed(4)}\n`,

@@ -1,4 +1,5 @@
 import type { Tokenizer } from "@veridraft/tokenization";
+import { quotePiece } from "./quote-piece.ts";
 
 /** Colors that are told apart side by side; neighbors never have the same. */
 const hues = [210, 45, 140, 280, 0, 180, 90, 320];
@@ -9,7 +10,7 @@ export function tokenizeHtml(tokenizer: Tokenizer, text: string): string {
   const spans = Array.from(ids, (id, i) => {
     const piece = tokenizer.piece(id);
     const shown = escape(piece).replaceAll("\n", "↵\n");
-    const title = escape(`${id} ${JSON.stringify(piece)}`);
+    const title = escape(`${id} ${quotePiece(piece)}`);
     return `<span style="--hue:${hues[i % hues.length]}" title="${title}">${shown}</span>`;
   });
   return `<!doctype html>

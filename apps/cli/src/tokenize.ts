@@ -6,6 +6,7 @@ import { z } from "zod";
 import { compareOnFile, comparisonTable } from "./compare-tokenizers.ts";
 import { openTokenizer } from "./open-tokenizer.ts";
 import { jsonOption, modelOptions } from "./options.ts";
+import { quotePiece } from "./quote-piece.ts";
 import { tokenizeHtml } from "./tokenize-html.ts";
 import { trainTokenizer } from "./train-tokenizer.ts";
 
@@ -80,7 +81,7 @@ async function tokenizeText(text: string, flags: Flags): Promise<void> {
   const offsets = ids.map((_, i) => [starts?.[i], ends?.[i]]);
   const lines = ids.map((id, i) => {
     const place = flags.offsets ? `${offsets[i].join("-").padStart(11)}  ` : "";
-    return `${String(id).padStart(6)}  ${place}${JSON.stringify(pieces[i])}`;
+    return `${String(id).padStart(6)}  ${place}${quotePiece(pieces[i])}`;
   });
   print(flags, { ids, pieces, ...(flags.offsets && { offsets }) }, lines.join("\n"));
 }
