@@ -27,24 +27,3 @@ export function randomWhitespaceSplit(p: number, rng: Rng): SplitText {
     if (start < text.length) emit(text.slice(start));
   };
 }
-
-/**
- * A split into chunks of `least` to `most` characters, each length as likely as any; the last chunk may be shorter.
- *
- * @throws InvalidArgumentError where not 1 <= least <= most, as integers.
- */
-export function randomChunkSplit(least: number, most: number, rng: Rng): SplitText {
-  if (!(Number.isInteger(least) && Number.isInteger(most) && least >= 1 && most >= least)) {
-    throw new InvalidArgumentError(
-      `randomChunkSplit: 1 <= least <= most must hold for integers, got ${least} and ${most}`,
-    );
-  }
-  return (text, emit) => {
-    const characters = Array.from(text);
-    for (let start = 0; start < characters.length;) {
-      const length = least + Math.floor(rng.uniform() * (most - least + 1));
-      emit(characters.slice(start, start + length).join(""));
-      start += length;
-    }
-  };
-}

@@ -35,6 +35,17 @@ test("ranges are drawn as often as their weights say", () => {
   expect(chi).toBeLessThan(27.9);
 });
 
+test("the lengths of a range come up alike", () => {
+  const lengths = chunkLengths(100_000, [{ from: 2, to: 5, weight: 1 }], key.at(4, "sample"));
+  const counts = [0, 0, 0, 0, 0, 0];
+  for (const length of lengths.slice(0, -1)) counts[length]++;
+  expect(counts.slice(0, 2)).toEqual([0, 0]);
+  const expected = (lengths.length - 1) / 4;
+  const chi = counts.slice(2).reduce((sum, n) => sum + (n - expected) ** 2 / expected, 0);
+  // 0.999 of chi-square with 3 degrees of freedom is 16.27.
+  expect(chi).toBeLessThan(16.27);
+});
+
 test("the chunks are the text, cut between characters", () => {
   const chunks: string[] = [];
   randomLengthSplit([{ from: 1, to: 2, weight: 1 }], key.at(2, "sample"))("a😀b😀😀", (chunk) =>

@@ -5,7 +5,6 @@ import { describe, expect, it } from "vitest";
 import { createTokenizer } from "@veridraft/tokenization";
 import {
   countPieces,
-  randomChunkSplit,
   randomWhitespaceSplit,
   type SplitText,
   trainBpe,
@@ -55,26 +54,6 @@ describe("randomWhitespaceSplit()", () => {
   it("rejects a probability that is none", () => {
     expect(() => randomWhitespaceSplit(NaN, rng)).toThrow(
       "randomWhitespaceSplit: p must be in [0, 1], got NaN",
-    );
-  });
-});
-
-describe("randomChunkSplit()", () => {
-  it("cuts into characters, of which each length comes up alike", () => {
-    const pieces = piecesOf(randomChunkSplit(2, 5, rng), "a😀".repeat(20_000));
-    expect(pieces.join("")).toBe("a😀".repeat(20_000));
-    const lengths = [0, 0, 0, 0, 0, 0];
-    for (const piece of pieces.slice(0, -1)) lengths[Array.from(piece).length]++;
-    expect(lengths.slice(0, 2)).toEqual([0, 0]);
-    // Four classes: chi-square with 3 degrees of freedom is below 16.27 with probability .999.
-    const expected = (pieces.length - 1) / 4;
-    const statistic = lengths.slice(2).reduce((sum, n) => sum + (n - expected) ** 2 / expected, 0);
-    expect(statistic).toBeLessThan(16.27);
-  });
-
-  it("rejects lengths that are none", () => {
-    expect(() => randomChunkSplit(3, 2, rng)).toThrow(
-      "randomChunkSplit: 1 <= least <= most must hold for integers, got 3 and 2",
     );
   });
 });
