@@ -19,53 +19,51 @@ const script = fileURLToPath(import.meta.url);
 const rounds = 3;
 const hostileLength = 80_000;
 const hostileSeconds = 20;
-const vocabularies = {
-  gpt2: { ranks: "r50k_base", pattern: "r50k" },
-  cl100k: { ranks: "cl100k_base", pattern: "cl100k" },
-  o200k: { ranks: "o200k_base", pattern: "o200k" },
-};
+/** tiktoken's names of the encodings. */
+const vocabularies = { gpt2: "r50k_base", cl100k: "cl100k_base", o200k: "o200k_base" };
 const ordinary = { disallowedSpecial: new Set() };
 
-/** The tiktoken file that js-tiktoken packs into lines of "! first token token". */
-async function tiktokenFile(ranks) {
+/** What tokenizerFromTiktoken takes, with the file that js-tiktoken packs into lines of "! first token token". */
+async function tiktokenArguments(ranks) {
+  const { tiktokenEncodings } = await workspace("@veridraft/tokenization");
   const { default: packed } = await import(`js-tiktoken/ranks/${ranks}`);
   const lines = packed.bpe_ranks.split("\n").map((line) => {
     const [, first, ...tokens] = line.split(" ");
     return tokens.map((token, i) => `${token} ${Number(first) + i}`).join("\n");
   });
-  return { file: lines.join("\n"), special: packed.special_tokens };
+  return [lines.join("\n"), tiktokenEncodings[ranks]];
 }
 
 /** Of each library, what it takes to encode with a vocabulary; the promise resolves to a function that makes an encoder. */
 const libraries = {
-  async veridraft({ ranks, pattern }) {
+  async veridraft(ranks) {
     const { tokenizerFromTiktoken } = await workspace("@veridraft/tokenization");
-    const { file, special } = await tiktokenFile(ranks);
+    const [file, encoding] = await tiktokenArguments(ranks);
     return () => {
-      const tokenizer = tokenizerFromTiktoken(file, { pattern, special });
+      const tokenizer = tokenizerFromTiktoken(file, encoding);
       return (text) => tokenizer.encode(text);
     };
   },
-  async "veridraft, saved tables"({ ranks, pattern }) {
+  async "veridraft, saved tables"(ranks) {
     const { saveTables, tokenizerFromTables, tokenizerFromTiktoken } =
       await workspace("@veridraft/tokenization");
-    const { file, special } = await tiktokenFile(ranks);
+    const [file, encoding] = await tiktokenArguments(ranks);
     const folder = mkdtempSync(join(tmpdir(), "tables-"));
     const path = join(folder, "tables");
-    writeFileSync(path, saveTables(tokenizerFromTiktoken(file, { pattern, special })));
+    writeFileSync(path, saveTables(tokenizerFromTiktoken(file, encoding)));
     process.on("exit", () => rmSync(folder, { recursive: true }));
     return () => {
       const tokenizer = tokenizerFromTables(readFileSync(path));
       return (text) => tokenizer.encode(text);
     };
   },
-  async "gpt-tokenizer"({ ranks }) {
+  async "gpt-tokenizer"(ranks) {
     return async () => {
       const { encode } = await import(`gpt-tokenizer/encoding/${ranks}`);
       return (text) => encode(text, ordinary);
     };
   },
-  async "ai-tokenizer"({ ranks }) {
+  async "ai-tokenizer"(ranks) {
     if (ranks === "r50k_base") return undefined;
     const { Tokenizer } = await import("ai-tokenizer");
     return async () => {
@@ -73,14 +71,14 @@ const libraries = {
       return (text) => tokenizer.encode(text, "all");
     };
   },
-  async "tiktoken (WASM)"({ ranks }) {
+  async "tiktoken (WASM)"(ranks) {
     const { get_encoding: getEncoding } = await import("tiktoken");
     return () => {
       const encoding = getEncoding(ranks);
       return (text) => encoding.encode_ordinary(text);
     };
   },
-  async "js-tiktoken"({ ranks }) {
+  async "js-tiktoken"(ranks) {
     const { Tiktoken } = await import("js-tiktoken/lite");
     const { default: packed } = await import(`js-tiktoken/ranks/${ranks}`);
     return () => {
@@ -88,12 +86,12 @@ const libraries = {
       return (text) => encoding.encode(text, [], []);
     };
   },
-  async "@huggingface/tokenizers"({ ranks, pattern }) {
+  async "@huggingface/tokenizers"(ranks) {
     const { tokenizerFromTiktoken, toTokenizerJson } = await workspace("@veridraft/tokenization");
     const { Tokenizer } = await workspace("@huggingface/tokenizers");
-    const { file, special } = await tiktokenFile(ranks);
+    const [file, encoding] = await tiktokenArguments(ranks);
     const json = {
-      ...toTokenizerJson(tokenizerFromTiktoken(file, { pattern, special })),
+      ...toTokenizerJson(tokenizerFromTiktoken(file, encoding)),
       added_tokens: [],
     };
     return () => {

@@ -24,6 +24,7 @@ import { get_encoding as getEncoding } from "tiktoken";
 import cl100k from "tiktoken/encoders/cl100k_base.json" with { type: "json" };
 import o200k from "tiktoken/encoders/o200k_base.json" with { type: "json" };
 import r50k from "tiktoken/encoders/r50k_base.json" with { type: "json" };
+import { unpackRanks } from "../test/vocabularies.ts";
 
 const megabytes = 10;
 const rng = createRng(2026).at(0, "sample");
@@ -98,21 +99,14 @@ function compare(
   console.log(`${name}: ${differences} differences in ${(bytes / 1e6).toFixed(0)} MB`);
 }
 
-/** The file that tiktoken packs into lines of "! first token token". */
-function unpack(ranks: string): string {
-  return ranks
-    .split("\n")
-    .map((line) => {
-      const [, first, ...tokens] = line.split(" ");
-      return tokens.map((token, i) => `${token} ${Number(first) + i}`).join("\n");
-    })
-    .join("\n");
-}
-
-const openAI = { r50k_base: r50k, cl100k_base: cl100k, o200k_base: o200k };
-for (const name of ["r50k_base", "cl100k_base", "o200k_base"] as const) {
+const openAI = [
+  ["r50k_base", r50k],
+  ["cl100k_base", cl100k],
+  ["o200k_base", o200k],
+] as const;
+for (const [name, { bpe_ranks: ranks }] of openAI) {
   const encoding = getEncoding(name);
-  const tokenizer = tokenizerFromTiktoken(unpack(openAI[name].bpe_ranks), tiktokenEncodings[name]);
+  const tokenizer = tokenizerFromTiktoken(unpackRanks(ranks), tiktokenEncodings[name]);
   const plain = (text: string): Uint32Array => encoding.encode_ordinary(text);
   compare(name, tokenizer, plain, ["", "", "\x85", "\ufeff"]);
 }
@@ -121,7 +115,7 @@ const smol = await loadTokenizer(smolLM2.path);
 const smolReference = new HuggingFaceTokenizer({ ...toTokenizerJson(smol), added_tokens: [] }, {});
 compare("SmolLM2", smol, (text) => smolReference.encode(text).ids);
 
-const llama3Split = tokenizerFromTiktoken(unpack(r50k.bpe_ranks), { pattern: "cl100k" });
+const llama3Split = tokenizerFromTiktoken(unpackRanks(r50k.bpe_ranks), { pattern: "cl100k" });
 const llama3Json = {
   ...toTokenizerJson(llama3Split),
   added_tokens: [],

@@ -9,13 +9,12 @@ import {
 import { assert, property, string, uint8Array } from "fast-check";
 import cl100k from "tiktoken/encoders/cl100k_base.json" with { type: "json" };
 import { describe, expect, it } from "vitest";
-import { smallTokenizer } from "./vocabularies.ts";
+import { smallTokenizer, unpackRanks } from "./vocabularies.ts";
 
 const { json, variants } = JSON.parse(
   readFileSync(new URL("fixtures/sentence-piece.json", import.meta.url), "utf8"),
 );
-const [, first, ...tokens] = cl100k.bpe_ranks.split("\n")[0].split(" ");
-const ranks = tokens.map((token, i) => `${token} ${Number(first) + i}`).join("\n");
+const ranks = unpackRanks(cl100k.bpe_ranks.split("\n")[0]);
 const tokenizers: readonly (readonly [string, Tokenizer])[] = [
   ["a few merges", smallTokenizer(["h e", "l l", "he ll", "Ġ t", "Ġt he", "Ã ©"], ["<end>"])],
   ["cl100k", tokenizerFromTiktoken(ranks, { pattern: "cl100k" })],

@@ -88,3 +88,14 @@ export function trainMerges(words: readonly string[], count: number): string[] {
   }
   return merges;
 }
+
+/** The tiktoken file that npm packages of tiktoken pack into lines of "! first token token". */
+export function unpackRanks(ranks: string): string {
+  return ranks
+    .split("\n")
+    .map((line) => {
+      const [, first, ...tokens] = line.split(" ");
+      return tokens.map((token, i) => `${token} ${Number(first) + i}`).join("\n");
+    })
+    .join("\n");
+}
